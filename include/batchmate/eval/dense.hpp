@@ -1,0 +1,149 @@
+#pragma once
+
+#include <batchmate/core/macros.hpp>
+#include <batchmate/net/network.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+/// Before a short loop of constant length that must become straight code, so that its array lives in
+/// registers.
+#ifdef __CUDACC__
+#define BATCHMATE_UNROLL _Pragma("unroll")
+#else
+#define BATCHMATE_UNROLL _Pragma("GCC unroll 8")
+#endif
+
+namespace batchmate {
+
+/// A fully connected layer laid out for speed: outputs in blocks of 16, the inputs of a block one after the
+/// other.
+struct packed_dense {
+  static constexpr int lanes = 16;  ///< outputs a block
+
+  int outputs = 0;             ///< rows of the layer
+  int inputs = 0;              ///< columns of the layer
+  std::vector<float> weights;  ///< (blocks, inputs, 16), zeros beyond `outputs`
+  std::vector<float> bias;     ///< (blocks, 16), zeros beyond `outputs`
+
+  /// Outputs rounded up to whole blocks: the distance between two rows of results.
+  int padded_outputs() const { return (outputs + lanes - 1) / lanes * lanes; }
+};
+
+/// The layer with its weights (outputs, inputs) and bias (outputs) repacked.
+inline packed_dense pack_dense(int outputs, int inputs, float const* weights, float const* bias) {
+  packed_dense packed{outputs, inputs, {}, {}};
+  int const padded = packed.padded_outputs();
+  packed.weights.assign(static_cast<std::size_t>(padded) * static_cast<std::size_t>(inputs), 0.0f);
+  packed.bias.assign(static_cast<std::size_t>(padded), 0.0f);
+  for (std::ptrdiff_t o = 0; o < outputs; ++o) {
+    std::ptrdiff_t const block = o / packed_dense::lanes, lane = o % packed_dense::lanes;
+    for (std::ptrdiff_t i = 0; i < inputs; ++i)
+      packed.weights[static_cast<std::size_t>((block * inputs + i) * packed_dense::lanes + lane)] =
+          weights[o * inputs + i];
+    packed.bias[static_cast<std::size_t>(o)] = bias[o];
+  }
+  return packed;
+}
+
+/// Where the inputs of a dense layer lie: input i of row r is
+/// `data[(i / block) * block_stride + r * row_stride + i % block]`. Plain rows have one block.
+struct dense_input {
+  float const* data;            ///< not owned
+  std::ptrdiff_t row_stride;    ///< floats from row to row
+  int block;                    ///< inputs that lie side by side; divides the number of inputs
+  std::ptrdiff_t block_stride;  ///< floats from block to block
+};
+
+namespace dense_kernels {
+
+/// One register of `Width` floats, and the same in memory that is aligned for floats only.
+template <int Width>
+struct vector_of;
+template <>
+struct vector_of<4> {
+  typedef float type __attribute__((vector_size(16)));
+  typedef float in_memory __attribute__((vector_size(16), aligned(4), may_alias));
+};
+template <>
+struct vector_of<8> {
+  typedef float type __attribute__((vector_size(32)));
+  typedef float in_memory __attribute__((vector_size(32), aligned(4), may_alias));
+};
+template <>
+struct vector_of<16> {
+  typedef float type __attribute__((vector_size(64)));
+  typedef float in_memory __attribute__((vector_size(64), aligned(4), may_alias));
+};
+
+/// Sixteen outputs of `Rows` rows. Every sum runs over the inputs in ascending order, so that it depends
+/// neither on `Rows` nor on `Width`.
+template <int Width, int Rows>
+BATCHMATE_INLINE void block_of_outputs(packed_dense const& layer, int block, dense_input const& x, bool relu,
+                                       float* y) {
+  using vector = typename vector_of<Width>::type;
+  using in_memory = typename vector_of<Width>::in_memory;
+  constexpr int parts = packed_dense::lanes / Width;
+  std::ptrdiff_t const stride = layer.padded_outputs();
+  float const* const bias = layer.bias.data() + block * packed_dense::lanes;
+  float const* w =
+      layer.weights.data() + static_cast<std::ptrdiff_t>(block) * layer.inputs * packed_dense::lanes;
+  vector sums[Rows * parts];  // (Rows, parts)
+  BATCHMATE_UNROLL
+  for (int n = 0; n < Rows * parts; ++n)
+    sums[n] = *reinterpret_cast<in_memory const*>(bias + n % parts * Width);
+  for (int first = 0; first < layer.inputs; first += x.block) {
+    float const* const from = x.data + first / x.block * x.block_stride;
+    for (int i = 0; i < x.block; ++i, w += packed_dense::lanes) {
+      vector weights[parts];
+      BATCHMATE_UNROLL
+      for (int p = 0; p < parts; ++p) weights[p] = *reinterpret_cast<in_memory const*>(w + p * Width);
+      BATCHMATE_UNROLL
+      for (int n = 0; n < Rows * parts; ++n)
+        sums[n] += weights[n % parts] * from[n / parts * x.row_stride + i];
+    }
+  }
+  BATCHMATE_UNROLL
+  for (int n = 0; n < Rows * parts; ++n) {
+    vector const zero{}, sum = relu ? (sums[n] > zero ? sums[n] : zero) : sums[n];
+    *reinterpret_cast<in_memory*>(y + n / parts * stride + block * packed_dense::lanes + n % parts * Width) =
+        sum;
+  }
+}
+
+/// The whole layer, `Rows` rows at a time while there are as many.
+template <int Width, int Rows>
+BATCHMATE_INLINE void all_outputs(packed_dense const& layer, dense_input x, int rows, bool relu, float* y) {
+  int const blocks = layer.padded_outputs() / packed_dense::lanes;
+  for (; rows >= Rows; rows -= Rows, x.data += Rows * x.row_stride, y += Rows * layer.padded_outputs())
+    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, Rows>(layer, block, x, relu, y);
+  for (; rows > 0; --rows, x.data += x.row_stride, y += layer.padded_outputs())
+    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, 1>(layer, block, x, relu, y);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx512f"))) inline void with_avx512(packed_dense const& layer, dense_input const& x,
+                                                           int rows, bool relu, float* y) {
+  all_outputs<16, 8>(layer, x, rows, relu, y);
+}
+__attribute__((target("avx2"))) inline void with_avx2(packed_dense const& layer, dense_input const& x,
+                                                      int rows, bool relu, float* y) {
+  all_outputs<8, 4>(layer, x, rows, relu, y);
+}
+#endif
+
+}  // namespace dense_kernels
+
+/// y = layer(x), or relu of it, for `rows` rows of x; row r of y begins at `r * layer.padded_outputs()` and
+/// is written with its padding. Sums run over the inputs in ascending order in fp32, starting from the bias,
+/// so that a row does not depend on how many there are; the widest registers of the processor are used.
+inline void run_dense(packed_dense const& layer, dense_input const& x, int rows, bool relu, float* y) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f")) return dense_kernels::with_avx512(layer, x, rows, relu, y);
+  if (__builtin_cpu_supports("avx2")) return dense_kernels::with_avx2(layer, x, rows, relu, y);
+#endif
+  dense_kernels::all_outputs<4, 2>(layer, x, rows, relu, y);
+}
+
+}  // namespace batchmate

@@ -1,0 +1,23 @@
+# Defines batchmate::cuda, for <batchmate/cuda.hpp>, if the CUDA toolkit and cuDNN are found; otherwise says what is
+# missing in batchmate_cuda_missing. Also part of the installed package.
+if(TARGET batchmate::cuda)
+  return()
+endif()
+
+find_package(CUDAToolkit QUIET)
+find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_ROOT} PATH_SUFFIXES include)
+find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDNN_ROOT} PATH_SUFFIXES lib lib64)
+mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_LIBRARY)
+if(NOT TARGET CUDA::cudart)
+  set(batchmate_cuda_missing "the CUDA toolkit")
+  return()
+elseif(NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_LIBRARY)
+  set(batchmate_cuda_missing "cuDNN (set CUDNN_ROOT to where it is)")
+  return()
+endif()
+
+add_library(batchmate_cuda INTERFACE)
+add_library(batchmate::cuda ALIAS batchmate_cuda)
+target_compile_options(batchmate_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
+target_include_directories(batchmate_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
+target_link_libraries(batchmate_cuda INTERFACE batchmate::batchmate CUDA::cudart ${CUDNN_LIBRARY})

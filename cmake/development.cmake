@@ -1,0 +1,51 @@
+# How this project's own programs are compiled; nothing here reaches a user of the library.
+if(PROJECT_IS_TOP_LEVEL)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  find_program(CCACHE_PROGRAM ccache)
+  mark_as_advanced(CCACHE_PROGRAM)
+  if(CCACHE_PROGRAM)
+    foreach(language CXX CUDA)
+      if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+        set(CMAKE_${language}_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+      endif()
+    endforeach()
+  endif()
+endif()
+
+set(CMAKE_CUDA_STANDARD 20)
+
+add_library(batchmate_development INTERFACE)
+target_link_libraries(batchmate_development INTERFACE batchmate::batchmate)
+target_compile_options(batchmate_development INTERFACE
+  # Results must not depend on whether a compiler fuses a multiplication and an addition.
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
+if(BATCHMATE_WARNINGS_AS_ERRORS)
+  target_compile_options(batchmate_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
+                                                         $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Werror>)
+endif()
+if(BATCHMATE_NATIVE)
+  target_compile_options(batchmate_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
+endif()
+if(BATCHMATE_SANITIZE)
+  target_compile_options(batchmate_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BATCHMATE_SANITIZE}
+                                                         -fno-sanitize-recover=all -fno-omit-frame-pointer>)
+  target_link_options(batchmate_development INTERFACE -fsanitize=${BATCHMATE_SANITIZE})
+endif()
+
+# Links a program with every evaluator that was found and tells it which by BATCHMATE_WITH_ONEDNN and _CUDA, 1 or 0.
+function(batchmate_link_evaluators target)
+  foreach(evaluator onednn cuda)
+    string(TOUPPER ${evaluator} name)
+    if(TARGET batchmate::${evaluator})
+      target_link_libraries(${target} PRIVATE batchmate::${evaluator})
+      target_compile_definitions(${target} PRIVATE BATCHMATE_WITH_${name}=1)
+    else()
+      target_compile_definitions(${target} PRIVATE BATCHMATE_WITH_${name}=0)
+    endif()
+  endforeach()
+endfunction()

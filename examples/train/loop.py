@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Learns a game from random weights: self-play, training, measuring, and again.
+
+    loop.py --game connect4 --minutes 30 --work out/connect4 --out connect4.safetensors
+
+The work folder holds the rows, log and network of every generation, and `checkpoint.pt`. The same command goes on
+where it was stopped or killed; only the generation under way is played again.
+"""
+
+import argparse
+import json
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import train
+from train import positive
+import model as networks
+import rows as training_rows
+from games import board_of
+from model import Network
+from tensors import TensorFileError, write_atomically
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "host" / "examples"
+
+
+class ProgramError(Exception):
+    """A program that is missing, failed or left no summary; the text says which and why."""
+
+
+def run_program(command, log, summary):
+    """Runs a command with its output in the file `log`; returns the JSON that it wrote to the file `summary`."""
+    command = [str(part) for part in command]
+    try:
+        with open(log, "w") as output:
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+    except OSError as problem:
+        raise ProgramError(f"{command[0]}: {problem.strerror}; build the example programs first") from problem
+    if status != 0:
+        last = Path(log).read_text(errors="replace").strip().splitlines()[-5:]
+        raise ProgramError("\n  ".join([f"exit status {status} from: {shlex.join(command)}", *last]))
+    try:
+        return json.loads(Path(summary).read_text())
+    except (OSError, ValueError) as problem:
+        raise ProgramError(f"{summary}: no summary from: {shlex.join(command)}: {problem}") from problem
+
+
+class Loop:
+    """The state of a run: the model, its optimizer, the generation and the seconds spent so far."""
+
+    def __init__(self, flags):
+        self.flags, self.work = flags, Path(flags.work)
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.device = train.prepare_torch(flags)
+        self.checkpoint = self.work / "checkpoint.pt"
+        self.generation, self.seconds = 0, 0.0
+        if self.checkpoint.exists():
+            self.restore()
+        else:
+            self.begin()
+
+    def begin(self):
+        """Generation 0: random weights."""
+        self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.device)
+        self.optimizer = train.make_optimizer(self.model)
+        self.save()
+
+    def restore(self):
+        """Goes on from the work folder, which must be of the same game and sizes."""
+        self.model, state = networks.load_checkpoint(self.checkpoint, self.device)
+        wanted = (self.flags.board, train.architecture_of(self.flags))
+        found = (self.model.board, self.model.architecture)
+        if found != wanted:
+            raise TensorFileError(f"{self.checkpoint}: holds {found}, but the flags ask for {wanted}")
+        self.optimizer = train.make_optimizer(self.model)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generation, self.seconds = state["generation"], state["seconds"]
+
+    def save(self):
+        """Writes the generation's network, then the checkpoint that makes it count."""
+        networks.export(self.model, self.network())
+        networks.save_checkpoint(self.checkpoint, self.model, self.optimizer, generation=self.generation,
+                                 seconds=self.seconds)
+
+    def network(self):
+        """The network file of the generation."""
+        return self.work / f"network-{self.generation:03}.safetensors"
+
+    def folder(self, generation):
+        """Where the rows and logs of a generation are."""
+        return self.work / f"generation-{generation:03}"
+
+    def step(self):
+        """One generation: plays with the network at hand, trains the next one, measures it; returns its log line."""
+        began, folder = time.monotonic(), self.folder(self.generation)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        played = self.play(folder)
+        play_seconds = time.monotonic() - began
+        policy, value = self.train(folder, played["rows"])
+        train_seconds = time.monotonic() - began - play_seconds
+        self.generation += 1
+        networks.export(self.model, self.network())
+        scores = self.measure(folder)
+        took = time.monotonic() - began
+        self.seconds += took
+        self.save()
+        return {"generation": self.generation, "minutes": round(self.seconds / 60, 2), "games": played["episodes"],
+                "rows": played["rows"], "boards_per_second": round(played["boards_per_second"]),
+                "play_seconds": round(play_seconds, 1), "train_seconds": round(train_seconds, 1),
+                "measure_seconds": round(took - play_seconds - train_seconds, 1),
+                "policy_loss": round(policy, 4), "value_loss": round(value, 4), **scores}
+
+    def play(self, folder):
+        """Plays a generation's games into the folder; returns the program's summary."""
+        flags, summary = self.flags, folder / "selfplay.json"
+        command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(),
+                   "--evaluator", flags.evaluator, "--search", "puct", "--simulations", flags.simulations,
+                   "--batching", "lockstep", "--games", flags.games, "--episodes", flags.episodes,
+                   "--threads", flags.threads, "--seed", flags.seed + self.generation, "--out", folder,
+                   "--summary", summary, *shlex.split(flags.selfplay_flags)]
+        return run_program(command, folder / "selfplay.log", summary)
+
+    def train(self, folder, new_rows):
+        """Trains on the newest generations, as many as half of those played but at most `--window`."""
+        kept = min(self.flags.window, 1 + self.generation // 2)
+        folders = [self.folder(g) for g in range(self.generation + 1 - kept, self.generation + 1)]
+        rows = training_rows.load(folders)
+        if rows.board != self.model.board:
+            raise TensorFileError(f"{folder}: holds {rows.board}, the network is for {self.model.board}")
+        steps = max(1, math.ceil(self.flags.passes * new_rows / min(self.flags.batch, len(rows))))
+        settings = train.settings_of(self.flags, steps, seed=self.flags.seed + self.generation)
+        with open(folder / "train.log", "w") as log:
+            return train.fit(self.model, self.optimizer, rows, settings, lambda line: print(line, file=log, flush=True))
+
+    def measure(self, folder):
+        """The share of points of the new network against every opponent: {opponent: score from 0 to 1}."""
+        flags = self.flags
+        if not flags.measure_every or self.generation % flags.measure_every:
+            return {}
+        scores = {}
+        for opponent in flags.opponents:
+            summary = folder / f"match-{Path(opponent).stem}.json"
+            command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
+                       "--second", opponent, "--simulations", flags.simulations, "--openings", flags.openings,
+                       "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary]
+            scores[Path(opponent).stem] = run_program(command, summary.with_suffix(".log"), summary)["score"]
+        return scores
+
+    def publish(self):
+        """Copies the newest network to `--out`."""
+        write_atomically(self.flags.out, lambda part: shutil.copyfile(self.network(), part))
+
+
+def run(flags):
+    """Runs generations until one of the limits; publishes the network after each."""
+    loop, longest = Loop(flags), 0.0
+    print(f"{flags.game}: generation {loop.generation} after {loop.seconds / 60:.1f} minutes in {loop.work}", flush=True)
+    while flags.generations is None or loop.generation < flags.generations:
+        if flags.minutes is not None and loop.seconds + longest > flags.minutes * 60:
+            break
+        before, line = loop.seconds, loop.step()
+        longest = max(longest, loop.seconds - before)
+        with open(loop.work / "log.jsonl", "a") as log:
+            print(json.dumps(line), file=log)
+        print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
+        loop.publish()
+    loop.publish()
+    print(f"{flags.out}: generation {loop.generation}", flush=True)
+
+
+def parse_flags(arguments):
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--game", required=True, help="connect4, hex7, ...; with --board a game of your own programs")
+    add("--board", metavar="P,H,W,G,A", help="planes, rows, columns, globals and actions of a game that does not ship")
+    add("--work", required=True, metavar="FOLDER", help="where everything is kept; an earlier run there goes on")
+    add("--out", required=True, metavar="FILE", help="where the newest network goes")
+    add("--minutes", type=float, metavar="M", help="begin no generation that would end after M, earlier runs counted")
+    add("--generations", type=positive, metavar="N", help="stop after generation N")
+    add("--programs", type=Path, default=PROGRAMS, metavar="FOLDER", help="where selfplay and match are (%(default)s)")
+    play = parser.add_argument_group("self-play").add_argument
+    play("--simulations", type=positive, default=64, metavar="N", help="a move, also when measuring (%(default)s)")
+    play("--episodes", type=positive, default=500, metavar="N", help="games a generation (%(default)s)")
+    play("--games", type=positive, default=64, metavar="N", help="in flight (%(default)s)")
+    play("--evaluator", default="auto", help="what runs the network (%(default)s)")
+    play("--selfplay-flags", default="", metavar="TEXT", help="more flags for selfplay, as one argument")
+    measure = parser.add_argument_group("measuring").add_argument
+    measure("--opponents", nargs="*", default=["uniform", "rollout"], metavar="WHO",
+            help="uniform, rollout or network files (%(default)s)")
+    measure("--measure-every", type=int, default=1, metavar="N", help="generations; 0: never (%(default)s)")
+    measure("--openings", type=positive, default=100, metavar="N", help="random ones, two games each (%(default)s)")
+    measure("--opening-plies", type=positive, default=4, metavar="K", help="their length (%(default)s)")
+    train.add_network_flags(parser)
+    group = train.add_training_flags(parser)
+    group.add_argument("--window", type=positive, default=10, metavar="N", help="train on N generations at most (%(default)s)")
+    group.add_argument("--passes", type=float, default=4, metavar="N",
+                       help="times that a row is trained on before it leaves the window, on average (%(default)s)")
+    flags = parser.parse_args(arguments)
+    if flags.minutes is None and flags.generations is None:
+        parser.error("one of --minutes and --generations is needed")
+    flags.board = board_from(flags, parser)
+    flags.threads = flags.threads or os.cpu_count()
+    return flags
+
+
+def board_from(flags, parser):
+    """The board of the game that the flags name."""
+    if flags.board is None:
+        return board_of(flags.game) or parser.error(f"--game {flags.game}: does not ship; say its --board")
+    try:
+        return training_rows.Board(flags.game, *map(int, flags.board.split(",")))
+    except (TypeError, ValueError):
+        return parser.error(f"--board {flags.board}: expected five numbers, say 2,6,7,0,7")
+
+
+def main(arguments=None):
+    """Exit status 0; 1 with the reason on standard error; 2 for bad flags; 130 when interrupted."""
+    try:
+        run(parse_flags(arguments))
+    except (ProgramError, TensorFileError, OSError) as problem:
+        print(f"loop.py: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("loop.py: interrupted; the same command goes on from the last whole generation", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Trains a network on rows that the self-play program wrote, and writes it in the form that the library loads.
+
+    train.py --data out/first out/second --steps 2000 --out connect4.safetensors
+
+The policy learns the search's visit shares (cross entropy over the legal actions), the value the game's result.
+"""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads are several times slower on a busy machine
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+import model as networks
+import rows as training_rows
+from games import symmetries
+from model import Architecture, Network
+from tensors import TensorFileError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train."""
+
+    steps: int = 1000            # optimizer steps
+    batch: int = 256             # B, rows a step
+    lr: float = 3e-3             # the highest, after the warm-up
+    weight_decay: float = 1e-2   # AdamW's, of weights but not of biases and batch norm
+    value_mix: float = 0.0       # share of the search's value in the value's target; the rest is the result
+    value_weight: float = 1.0    # of the value's loss beside the policy's
+    symmetry: bool = True        # turn and mirror rows at random
+    seed: int = 1
+    report_every: int = 100      # steps
+
+
+def value_targets(value, outcome, mix):
+    """Chances (B, 3) of win, draw and loss: the result (B), mixed with a win or loss of the search's expectation (B)."""
+    result = torch.stack([outcome > 0, outcome == 0, outcome < 0], 1).float()
+    search = torch.stack([(1 + value) / 2, torch.zeros_like(value), (1 - value) / 2], 1)
+    return (1 - mix) * result + mix * search
+
+
+def policy_loss(logits, legal, policy):
+    """Mean cross entropy of the targets `policy` (B, A) under the softmax of `logits` (B, A) over `legal` (B, A)."""
+    chances = torch.log_softmax(logits.masked_fill(~legal, -torch.inf), 1)
+    return -(policy * chances.masked_fill(~legal, 0)).sum(1).mean()
+
+
+def value_loss(outputs, value, outcome, mix):
+    """Mean cross entropy of win, draw and loss from `outputs` (B, 3), or squared error of tanh from (B, 1)."""
+    if outputs.shape[1] == 1:
+        return functional.mse_loss(torch.tanh(outputs[:, 0]), (1 - mix) * outcome + mix * value)
+    return -(value_targets(value, outcome, mix) * torch.log_softmax(outputs, 1)).sum(1).mean()
+
+
+def augmented(batch, moves, random):
+    """The batch with every row moved by one of the symmetries `moves`, drawn evenly."""
+    if len(moves) < 2:
+        return batch
+    drawn = random.integers(len(moves), size=len(batch.policy))
+    cells = np.stack([cells for cells, _ in moves])[drawn]        # (B, H * W)
+    actions = np.stack([actions for _, actions in moves])[drawn]  # (B, A)
+    flat = batch.inputs.reshape(*batch.inputs.shape[:2], -1)
+    moved = np.take_along_axis(flat, cells[:, None, :], 2).reshape(batch.inputs.shape)
+    return training_rows.Batch(moved, np.take_along_axis(batch.legal, actions, 1),
+                               np.take_along_axis(batch.policy, actions, 1), batch.value, batch.outcome)
+
+
+def batches(rows, settings, random):
+    """`settings.steps` batches of row numbers; every row comes up once before any comes up again."""
+    size, order = min(settings.batch, len(rows)), np.empty(0, np.int64)
+    for _ in range(settings.steps):
+        if len(order) < size:
+            order = random.permutation(len(rows))
+        yield order[:size]
+        order = order[size:]
+
+
+def learning_rate(step, settings):
+    """A linear warm-up over the first twentieth, then half a cosine down to a fiftieth."""
+    done = (step + 1) / settings.steps
+    if done < 0.05:
+        return settings.lr * done / 0.05
+    return settings.lr * (0.02 + 0.98 * (1 + math.cos(math.pi * (done - 0.05) / 0.95)) / 2)
+
+
+def make_optimizer(model):
+    """AdamW that decays weights only; `fit` sets the rates."""
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return torch.optim.AdamW([{"params": weights}, {"params": others, "weight_decay": 0.0}])
+
+
+def fit(model, optimizer, rows, settings, report=print):
+    """Trains in place; returns the mean (policy loss, value loss) of the last report. `report` takes a line."""
+    if len(rows) < 2:
+        raise TensorFileError(f"{len(rows)} row is too few to train on")
+    device = next(model.parameters()).device
+    random = np.random.default_rng(settings.seed)
+    moves = symmetries(rows.board) if settings.symmetry else []
+    optimizer.param_groups[0]["weight_decay"] = settings.weight_decay
+    model.train()
+    losses, since, mean = [], time.monotonic(), (math.nan, math.nan)
+    for step, indices in enumerate(batches(rows, settings, random)):
+        batch = augmented(rows.batch(indices), moves, random)
+        losses.append(learn(model, optimizer, to_tensors(batch, device), learning_rate(step, settings), settings))
+        if (step + 1) % settings.report_every == 0 or step + 1 == settings.steps:
+            mean = tuple(float(torch.stack(part).mean()) for part in zip(*losses))
+            speed = len(losses) * len(indices) / (time.monotonic() - since)
+            report(f"step {step + 1}/{settings.steps}  policy {mean[0]:.4f}  value {mean[1]:.4f}  {speed:.0f} rows/s")
+            losses, since = [], time.monotonic()
+    return mean
+
+
+def learn(model, optimizer, batch, lr, settings):
+    """One step of the optimizer; returns the losses (policy, value) before it."""
+    inputs, legal, policy, value, outcome = batch
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    logits, outputs = model(inputs)
+    of_policy = policy_loss(logits, legal, policy)
+    of_value = value_loss(outputs, value, outcome, settings.value_mix)
+    optimizer.zero_grad(set_to_none=True)
+    (of_policy + settings.value_weight * of_value).backward()
+    optimizer.step()
+    return of_policy.detach(), of_value.detach()
+
+
+def to_tensors(batch, device):
+    """(inputs, legal, policy, value, outcome) as PyTorch tensors on the device."""
+    arrays = (batch.inputs, batch.legal, batch.policy, batch.value, batch.outcome)
+    return [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
+
+
+def add_network_flags(parser):
+    """The flags of `Architecture`, read back by `architecture_of`."""
+    default, group = Architecture(), parser.add_argument_group("a new network")
+    for name, text in [("blocks", "residual blocks"), ("channels", "channels of the tower"),
+                       ("policy-channels", "channels before the policy"), ("value-channels", "channels before the value"),
+                       ("hidden", "units between them and the value")]:
+        group.add_argument(f"--{name}", type=positive, default=getattr(default, name.replace("-", "_")), metavar="N",
+                           help=f"{text} (%(default)s)")
+    group.add_argument("--value", choices=networks.OUTPUTS, default=default.value,
+                       help="the value as win/draw/loss chances or as one number (%(default)s)")
+
+
+def architecture_of(flags):
+    """The architecture that the flags ask for."""
+    return Architecture(flags.blocks, flags.channels, flags.policy_channels, flags.value_channels, flags.hidden,
+                        flags.value)
+
+
+def add_training_flags(parser):
+    """The flags of `Settings` but for `steps`, read back by `settings_of`; returns their group."""
+    default, group = Settings(), parser.add_argument_group("training")
+    group.add_argument("--batch", type=positive, default=default.batch, metavar="ROWS", help="rows a step (%(default)s)")
+    group.add_argument("--lr", type=float, default=default.lr, help="highest learning rate (%(default)s)")
+    group.add_argument("--weight-decay", type=float, default=default.weight_decay, help="AdamW's (%(default)s)")
+    group.add_argument("--value-mix", type=share, default=default.value_mix, metavar="SHARE",
+                       help="share of the search's own value in the value's target, 0 to 1 (%(default)s)")
+    group.add_argument("--value-weight", type=float, default=default.value_weight,
+                       help="of the value's loss beside the policy's (%(default)s)")
+    group.add_argument("--no-symmetry", action="store_true", help="do not turn or mirror rows")
+    group.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
+    group.add_argument("--threads", type=positive, metavar="N", help="processor threads (all cores)")
+    group.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
+    return group
+
+
+def settings_of(flags, steps, seed):
+    """The settings that the flags ask for, for a number of steps and a seed."""
+    return Settings(steps, flags.batch, flags.lr, flags.weight_decay, flags.value_mix, flags.value_weight,
+                    not flags.no_symmetry, seed)
+
+
+def prepare_torch(flags):
+    """Seeds PyTorch, sets its threads, and returns the device to train on."""
+    torch.manual_seed(flags.seed)
+    if flags.threads:
+        torch.set_num_threads(flags.threads)
+    return flags.device if flags.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def positive(text):
+    """An argparse type: an integer of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return number
+
+
+def share(text):
+    """An argparse type: a number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return number
+
+
+def parse_flags(arguments):
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER",
+                        help="folders of rows-*.safetensors, oldest first")
+    parser.add_argument("--window", type=positive, metavar="ROWS", help="train on the newest rows only (all)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the network to write")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=positive, metavar="N", help="optimizer steps")
+    length.add_argument("--epochs", type=float, default=4, help="times to see every row (%(default)s)")
+    parser.add_argument("--resume", metavar="FILE", help="go on from this checkpoint, not from random weights")
+    parser.add_argument("--checkpoint", metavar="FILE", help="write what --resume reads")
+    add_network_flags(parser)
+    add_training_flags(parser)
+    return parser.parse_args(arguments)
+
+
+def run(flags):
+    """Loads, trains, writes."""
+    device = prepare_torch(flags)
+    rows = training_rows.load(flags.data, flags.window)
+    if flags.resume:
+        model, state = networks.load_checkpoint(flags.resume, device)
+        if model.board != rows.board:
+            raise TensorFileError(f"{flags.resume}: is for {model.board}, the rows are of {rows.board}")
+    else:
+        model, state = Network(rows.board, architecture_of(flags)).to(device), None
+    optimizer = make_optimizer(model)
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    steps = flags.steps or max(1, math.ceil(flags.epochs * len(rows) / min(flags.batch, len(rows))))
+    print(f"{rows.board.game}: {len(rows)} rows, {steps} steps, "
+          f"{sum(p.numel() for p in model.parameters())} parameters, {device}", flush=True)
+    fit(model, optimizer, rows, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
+    if flags.checkpoint:
+        networks.save_checkpoint(flags.checkpoint, model, optimizer)
+    networks.export(model, flags.out)
+
+
+def main(arguments=None):
+    """Exit status 0; 1 with one line on standard error if a file is missing, damaged or does not fit; 2 for bad flags."""
+    try:
+        run(parse_flags(arguments))
+    except (TensorFileError, OSError) as problem:
+        print(f"train.py: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""loop.py, with programs that stand in for self-play and match: they write random rows and count their calls."""
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import support
+
+support.need("torch")
+
+import torch
+
+import loop
+import model as networks
+
+PROGRAM = f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+sys.path[:0] = {sys.path!r}
+import games, support
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+folder = Path(__file__).parent
+with open(folder / "calls", "a") as calls:
+    print(json.dumps([Path(__file__).name, flags]), file=calls)
+if (folder / ("break-" + Path(__file__).name)).exists():
+    sys.exit("the disk is full")
+if Path(__file__).name == "selfplay":
+    board = games.board_of(flags["--game"])
+    rows = support.random_rows(board, 40, int(flags["--seed"]))
+    support.write_shard(Path(flags["--out"]) / "rows-000000.safetensors", board, rows)
+    summary = dict(rows=40, episodes=int(flags["--episodes"]), boards_per_second=12345.6)
+else:
+    summary = dict(wins=3, draws=0, losses=1, score=0.75)
+Path(flags["--summary"]).write_text(json.dumps(summary))
+"""
+
+
+class LoopRuns(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        for name in ("selfplay", "match"):
+            (self.folder / name).write_text(PROGRAM)
+            (self.folder / name).chmod(0o755)
+        torch.set_num_threads(1)
+
+    def run_loop(self, *more, game="connect4", work="work"):
+        """The exit status of loop.py, and what it wrote to standard output and error."""
+        command = ["--game", game, "--work", str(self.folder / work), "--out", str(self.folder / "out.safetensors"),
+                   "--programs", str(self.folder), "--blocks", "1", "--channels", "8", "--threads", "1",
+                   "--batch", "20", "--episodes", "5", "--opponents", "rollout", *more]
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                return loop.main(command), out.getvalue(), err.getvalue()
+            except SystemExit as end:
+                return end.code, out.getvalue(), err.getvalue()
+
+    def calls(self):
+        """The programs called so far with their flags."""
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def log(self):
+        """The log's lines."""
+        return [json.loads(line) for line in (self.folder / "work/log.jsonl").read_text().splitlines()]
+
+    def test_every_generation_plays_with_the_network_before_and_measures_the_one_after(self):
+        status, out, err = self.run_loop("--generations", "2", "--seed", "7")
+        self.assertEqual((status, err), (0, ""))
+        calls = self.calls()
+        self.assertEqual([name for name, _ in calls], ["selfplay", "match"] * 2)
+        used = [Path(flags.get("--network") or flags["--first"]).name for _, flags in calls]
+        self.assertEqual(used, [f"network-{n:03}.safetensors" for n in (0, 1, 1, 2)])
+        self.assertEqual([flags["--seed"] for _, flags in calls], ["7", "7", "8", "7"])
+        self.assertEqual([(line["generation"], line["rows"], line["rollout"]) for line in self.log()],
+                         [(1, 40, 0.75), (2, 40, 0.75)])
+        self.assertEqual(out.count("rollout 0.75"), 2)
+        newest = self.folder / "work/network-002.safetensors"
+        self.assertEqual((self.folder / "out.safetensors").read_bytes(), newest.read_bytes())
+
+    def test_networks_begin_random_and_change_every_generation(self):
+        self.run_loop("--generations", "2")
+        weights = [networks.load(self.folder / f"work/network-{n:03}.safetensors").stem.conv.weight for n in range(3)]
+        for before, after in zip(weights, weights[1:]):
+            self.assertGreater(float((before - after).abs().max().detach()), 1e-6)
+
+    def test_the_same_command_goes_on_as_if_it_had_not_stopped(self):
+        self.run_loop("--generations", "3", work="whole")
+        whole = (self.folder / "out.safetensors").read_bytes()
+        self.run_loop("--generations", "1")
+        (self.folder / "break-match").touch()
+        status, _, err = self.run_loop("--generations", "3")
+        self.assertEqual(status, 1)
+        (self.folder / "break-match").unlink()
+        self.assertEqual(self.run_loop("--generations", "3")[0], 0)
+        self.assertEqual([line["generation"] for line in self.log()], [1, 2, 3])
+        self.assertEqual((self.folder / "out.safetensors").read_bytes(), whole)
+
+    def test_an_earlier_run_of_other_sizes_is_refused(self):
+        self.run_loop("--generations", "1")
+        status, _, err = self.run_loop("--generations", "2", "--channels", "16")
+        self.assertEqual((status, err.count("\n")), (1, 1))
+        self.assertRegex(err, "checkpoint.pt.*channels=8.*channels=16")
+
+    def test_a_program_that_fails_is_named_with_its_last_words(self):
+        (self.folder / "break-selfplay").touch()
+        status, _, err = self.run_loop("--generations", "1")
+        self.assertEqual(status, 1)
+        self.assertRegex(err, r"exit status 1 from: \S*selfplay --game connect4[^\n]*\n  the disk is full")
+        (self.folder / "selfplay").write_text("#!/bin/sh\n")
+        self.assertRegex(self.run_loop("--generations", "1")[2], "selfplay.json: no summary")
+        (self.folder / "selfplay").unlink()
+        self.assertRegex(self.run_loop("--generations", "1")[2], "selfplay: .*build the example programs first")
+
+    def test_no_generation_begins_that_would_end_after_the_time(self):
+        clock = iter(range(0, 10**6, 10))  # a step looks at the clock four times: 30 s a generation
+        with mock.patch.object(loop.time, "monotonic", lambda: next(clock)), \
+                mock.patch.object(loop.Loop, "train", lambda self, folder, rows: (1.0, 1.0)):
+            status, _, err = self.run_loop("--minutes", "1.7")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual([line["minutes"] for line in self.log()], [0.5, 1.0, 1.5])
+
+    def test_bad_flags_are_status_2(self):
+        for more, game in [([], "connect4"), (["--generations", "1"], "chess"),
+                           (["--generations", "1", "--board", "1,2"], "own"), (["--generations", "0"], "connect4")]:
+            with self.subTest(more=more, game=game):
+                self.assertEqual(self.run_loop(*more, game=game)[0], 2)
+        self.assertFalse((self.folder / "work").exists())
+
+    def test_the_window_grows_with_half_the_generations_up_to_its_limit(self):
+        seen = []
+        load = loop.training_rows.load
+        with mock.patch.object(loop.training_rows, "load",
+                               lambda folders: seen.append([f.name[-1] for f in folders]) or load(folders)):
+            self.run_loop("--generations", "6", "--window", "2", "--measure-every", "0")
+        self.assertEqual(seen, [["0"], ["1"], ["1", "2"], ["2", "3"], ["3", "4"], ["4", "5"]])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -9,8 +9,8 @@
 
 namespace batchmate {
 
-/// One packed position as it travels to an evaluator: planes, legal actions and globals; every byte is determined
-/// by the position, so that equal rows may be found by memcmp.
+/// One packed position as it travels to an evaluator: planes, legal actions and globals; every byte is
+/// determined by the position, so that equal rows may be found by memcmp.
 template <game G>
 struct row {
   plane_bits<G::input> planes;  ///< (C, words_per_plane)
@@ -49,14 +49,16 @@ constexpr row_layout layout_of() {
 
 /// A batch with the game's type left behind: rows are bytes in a `row_layout`.
 struct raw_batch {
-  int count;                   ///< B
-  row_layout layout;           ///< of `rows`
-  std::uint64_t const* rows;   ///< (B, row_bytes / 8)
-  float* values;               ///< (B)
-  float* priors;               ///< (B, A)
+  int count;                  ///< B
+  row_layout layout;          ///< of `rows`
+  std::uint64_t const* rows;  ///< (B, row_bytes / 8)
+  float* values;              ///< (B)
+  float* priors;              ///< (B, A)
 
   /// The packed row b.
-  std::uint64_t const* row(int b) const { return rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8); }
+  std::uint64_t const* row(int b) const {
+    return rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8);
+  }
   /// The priors of row b.
   float* priors_of(int b) const { return priors + static_cast<std::ptrdiff_t>(b) * layout.num_actions; }
 };
@@ -66,10 +68,11 @@ template <game G>
 struct batch {
   int count = 0;                 ///< B, rows to evaluate
   G const* positions = nullptr;  ///< (B) none of them finished
-  row<G> const* rows = nullptr;  ///< (B) `legal` always filled; planes and globals if the evaluator needs them
-  float* values = nullptr;       ///< (B) out: expected result for the player to move, in [-1, 1]
-  /// (B, A) out: row b begins with the priors of its legal actions in ascending order of action, which are not
-  /// negative and sum to 1; the rest of the row is unspecified.
+  row<G> const* rows =
+      nullptr;              ///< (B) `legal` always filled; planes and globals if the evaluator needs them
+  float* values = nullptr;  ///< (B) out: expected result for the player to move, in [-1, 1]
+  /// (B, A) out: row b begins with the priors of its legal actions in ascending order of action, which are
+  /// not negative and sum to 1; the rest of the row is unspecified.
   float* priors = nullptr;
 
   /// The priors of row b.

@@ -29,7 +29,8 @@ struct residual_block {
   convolution first, second;  ///< both 3x3, channels to channels
 };
 
-/// A residual tower with a policy and a value head (He et al., 2016, post-activation; Silver et al., 2017), in fp32.
+/// A residual tower with a policy and a value head (He et al., 2016, post-activation; Silver et al., 2017),
+/// in fp32.
 ///
 ///     input    (C_in, H, W): the planes as 0 and 1, then each global as a constant plane
 ///     tower    x = relu(stem(x)); then the blocks in order                              (C, H, W)
@@ -40,18 +41,18 @@ struct residual_block {
 ///
 /// `flatten` runs over (channel, row, column), the last fastest.
 struct network {
-  std::string name;             ///< for messages and identities: the file's name, or `random:6x64:1`
-  std::string game;             ///< the game's `name()`; empty fits every game of the same extents
-  shape input{};                ///< planes, rows, columns
-  int num_globals = 0;          ///< constant planes after the packed ones
-  int num_actions = 0;          ///< A
-  convolution stem;             ///< 3x3, planes + globals to C
+  std::string name;     ///< for messages and identities: the file's name, or `random:6x64:1`
+  std::string game;     ///< the game's `name()`; empty fits every game of the same extents
+  shape input{};        ///< planes, rows, columns
+  int num_globals = 0;  ///< constant planes after the packed ones
+  int num_actions = 0;  ///< A
+  convolution stem;     ///< 3x3, planes + globals to C
   std::vector<residual_block> blocks;
-  convolution policy_conv;      ///< 1x1, C to P
-  dense_layer policy;           ///< P * H * W to A
-  convolution value_conv;       ///< 1x1, C to V
-  dense_layer value_hidden;     ///< V * H * W to hidden
-  dense_layer value;            ///< hidden to 3 or 1
+  convolution policy_conv;   ///< 1x1, C to P
+  dense_layer policy;        ///< P * H * W to A
+  convolution value_conv;    ///< 1x1, C to V
+  dense_layer value_hidden;  ///< V * H * W to hidden
+  dense_layer value;         ///< hidden to 3 or 1
 
   /// C, channels of the tower.
   int channels() const { return stem.outputs; }

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <batchmate/batch/concepts.hpp>
+
+namespace batchmate {
+
+/// One game at a time a thread, with all the rows its search can give at once as a batch.
+struct per_tree {
+  batch_plan plan(batch_demand demand) const { return {.games = demand.threads}; }
+  std::string identity() const { return "per_tree"; }
+};
+
+}  // namespace batchmate

@@ -1,0 +1,17 @@
+#pragma once
+
+/// Everything that needs no other library: games, searches, batching policies, host evaluators and the
+/// driver.
+
+#include <batchmate/batch/immediate.hpp>
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/batch/overlapped.hpp>
+#include <batchmate/batch/per_tree.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
+#include <batchmate/eval/uniform.hpp>
+#include <batchmate/game/connect4.hpp>
+#include <batchmate/game/hex.hpp>
+#include <batchmate/game/tictactoe.hpp>
+#include <batchmate/play/self_play.hpp>
+#include <batchmate/search/puct.hpp>
+#include <batchmate/search/top_k.hpp>

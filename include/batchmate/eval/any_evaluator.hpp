@@ -1,0 +1,86 @@
+#pragma once
+
+#include <batchmate/eval/batch_buffer.hpp>
+#include <batchmate/eval/concepts.hpp>
+#include <batchmate/eval/report.hpp>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace batchmate {
+
+/// Any evaluator of G behind one virtual call a batch, for programs that choose it at run time.
+template <game G>
+class any_evaluator {
+ public:
+  template <class E>
+  requires(!std::same_as<std::remove_cvref_t<E>, any_evaluator> && evaluator_for<std::remove_cvref_t<E>, G>)
+      any_evaluator(E&& evaluator)  // NOLINT: converts on purpose
+      : held_(std::make_unique<holder<std::remove_cvref_t<E>>>(std::forward<E>(evaluator))) {}
+  any_evaluator(any_evaluator&&) noexcept = default;
+  any_evaluator& operator=(any_evaluator&&) noexcept = default;
+  any_evaluator(any_evaluator const& other) : held_(other.held_->clone()) {}
+  any_evaluator& operator=(any_evaluator const& other) {
+    held_ = other.held_->clone();
+    return *this;
+  }
+  ~any_evaluator() = default;
+
+  void submit(int slot, batch<G> const& rows) { held_->submit(slot, rows); }
+  void wait(int slot) { held_->wait(slot); }
+  std::string identity() const { return held_->identity(); }
+  void reserve(reservation const& wanted) { held_->reserve(wanted); }
+  bool needs_planes() const { return held_->needs_planes(); }
+  bool is_shared() const { return held_->is_shared(); }
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
+  std::size_t memory_bytes(reservation const& wanted) const { return held_->memory_bytes(wanted); }
+  evaluator_report report() const { return held_->report(); }
+
+ private:
+  struct interface {
+    virtual ~interface() = default;
+    virtual std::unique_ptr<interface> clone() const = 0;
+    virtual void submit(int slot, batch<G> const& rows) = 0;
+    virtual void wait(int slot) = 0;
+    virtual std::string identity() const = 0;
+    virtual void reserve(reservation const& wanted) = 0;
+    virtual bool needs_planes() const = 0;
+    virtual bool is_shared() const = 0;
+    virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
+    virtual std::size_t memory_bytes(reservation const& wanted) const = 0;
+    virtual evaluator_report report() const = 0;
+  };
+
+  template <class E>
+  struct holder final : interface {
+    explicit holder(E e) : evaluator(std::move(e)) {}
+    std::unique_ptr<interface> clone() const override {
+      if constexpr (std::copyable<E>)
+        return std::make_unique<holder>(evaluator);
+      else
+        throw contract_error(concat("evaluator ", evaluator.identity(), " cannot be copied"));
+    }
+    void submit(int slot, batch<G> const& rows) override { evaluator.submit(slot, rows); }
+    void wait(int slot) override { evaluator.wait(slot); }
+    std::string identity() const override { return evaluator.identity(); }
+    void reserve(reservation const& wanted) override { batchmate::reserve(evaluator, wanted); }
+    bool needs_planes() const override { return batchmate::needs_planes(evaluator); }
+    bool is_shared() const override { return batchmate::is_shared(evaluator); }
+    std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+      if constexpr (requires { evaluator.allocate(bytes); })
+        return evaluator.allocate(bytes);
+      else
+        return nullptr;
+    }
+    std::size_t memory_bytes(reservation const& wanted) const override {
+      return batchmate::memory_bytes(evaluator, wanted);
+    }
+    evaluator_report report() const override { return batchmate::report(evaluator); }
+    E evaluator;
+  };
+
+  std::unique_ptr<interface> held_;
+};
+
+}  // namespace batchmate

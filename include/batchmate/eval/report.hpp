@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace batchmate {
+
+/// What an evaluator counted of its own work, where the driver cannot know it. An evaluator that has
+/// something to say has `evaluator_report report() const`, callable while it works.
+struct evaluator_report {
+  std::uint64_t batches =
+      0;  ///< batches evaluated, where they differ from those submitted (a queue merges them)
+  std::uint64_t rows = 0;        ///< rows in these
+  std::uint64_t cache_hits = 0;  ///< rows answered without being evaluated
+  double busy_seconds = 0;       ///< time a device was at work
+  double transfer_seconds = 0;   ///< time in transfers that nothing hid
+  std::size_t device_bytes = 0;  ///< memory held on a device
+
+  evaluator_report& operator+=(evaluator_report const& o) {
+    batches += o.batches;
+    rows += o.rows;
+    cache_hits += o.cache_hits;
+    busy_seconds += o.busy_seconds;
+    transfer_seconds += o.transfer_seconds;
+    device_bytes += o.device_bytes;
+    return *this;
+  }
+};
+
+/// What the evaluator counted, zeros if it does not count.
+template <class E>
+evaluator_report report(E const& evaluator) {
+  if constexpr (requires { evaluator.report(); })
+    return evaluator.report();
+  else
+    return {};
+}
+
+}  // namespace batchmate

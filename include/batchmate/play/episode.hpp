@@ -1,0 +1,53 @@
+#pragma once
+
+#include <batchmate/core/random.hpp>
+#include <batchmate/game/concepts.hpp>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace batchmate {
+
+/// One move of a finished game, as a training example.
+template <game G>
+struct sample {
+  G position{};              ///< before the move
+  std::int64_t episode = 0;  ///< the game's number
+  int ply = 0;               ///< moves played before, from the game's start
+  int action = 0;            ///< the move played
+  int simulations = 0;       ///< new simulations the search took
+  float value = 0;           ///< the search's expected result for the player to move, in [-1, 1]
+  float outcome = 0;         ///< the game's result for the player to move, in [-1, 1]
+  std::array<float, G::num_actions> policy{};  ///< the search's training target: not negative, sums to 1
+};
+
+/// One finished game.
+template <game G>
+struct episode {
+  std::int64_t number = 0;         ///< which of the run's games, from 0
+  G final_position{};              ///< where it ended
+  std::vector<sample<G>> samples;  ///< one a move, in order
+
+  /// A hash of the moves, training targets and values.
+  std::uint64_t hash() const {
+    random_key key{static_cast<std::uint64_t>(number)};
+    for (sample<G> const& s : samples) {
+      key = key.split(static_cast<std::uint64_t>(s.action)).split(std::bit_cast<std::uint32_t>(s.value));
+      for (float p : s.policy)
+        key.state = key.state * 0x9e3779b97f4a7c15ULL + std::bit_cast<std::uint32_t>(p);
+    }
+    return key.split(samples.size()).state;
+  }
+};
+
+/// Writes the result of a finished game into its samples.
+template <game G>
+void set_outcomes(episode<G>& finished) {
+  float outcome = finished.final_position.result().value_or(0);
+  for (auto s = finished.samples.rbegin(); s != finished.samples.rend(); ++s) s->outcome = outcome = -outcome;
+}
+
+}  // namespace batchmate

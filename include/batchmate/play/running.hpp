@@ -1,0 +1,161 @@
+#pragma once
+
+#include <batchmate/play/layout.hpp>
+#include <batchmate/play/options.hpp>
+#include <batchmate/play/worker.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// One run of self-play from its first thread to its last: what `self_play::run` sets up and waits for.
+template <game G, search_for<G> S, evaluator_for<G> E>
+class running {
+ public:
+  /// Allocates everything; `evaluator` is used itself if it is shared, else copied for every thread.
+  running(G const& opening, S const& search, E& evaluator, run_layout const& layout,
+          run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink)
+      : options_(options),
+        layout_(layout),
+        opening_(opening),
+        episodes_(options.first_episode, options.stride, options.episodes, window, std::move(sink)),
+        counters_(static_cast<std::size_t>(layout.threads)) {
+    bool const shared = is_shared(evaluator);
+    if (!shared) {
+      if constexpr (std::copyable<E>)
+        for (int w = 0; w < layout.threads; ++w) copies_.push_back(evaluator);
+      else
+        throw contract_error("evaluator: must be copyable, as every worker has its own, or say is_shared()");
+    }
+    for (int w = 0; w < layout.threads; ++w)
+      evaluators_.push_back(shared ? &evaluator : &copies_[static_cast<std::size_t>(w)]);
+    for (int i = 0; i < layout.evaluators; ++i)
+      reserve(*evaluators_[static_cast<std::size_t>(i)], layout.reserve(layout_of<G>()));
+    make_groups(shared);
+    for (int w = 0; w < layout.threads; ++w) make_worker(w, search);
+  }
+
+  /// Plays all episodes, calling the progress function meanwhile.
+  statistics play() {
+    begin_ = std::chrono::steady_clock::now();
+    alive_ = layout_.threads;
+    {
+      std::vector<std::jthread> threads;
+      for (auto& w : workers_) threads.emplace_back([this, &w] { work(*w); });
+      watch();
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    episodes_.flush();
+    return count();
+  }
+
+ private:
+  void make_groups(bool shared) {
+    int const per_batch = layout_.workers_per_batch;
+    for (int owner = 0; owner < layout_.threads / per_batch; ++owner)
+      for (int g = 0; g < layout_.plan.groups; ++g)
+        groups_.emplace_back(*evaluators_[static_cast<std::size_t>(owner)],
+                             2 * (shared ? owner * layout_.plan.groups + g : g), per_batch,
+                             layout_.rows_per_worker);
+  }
+
+  void make_worker(int w, S const& search) {
+    int const owner = w / layout_.workers_per_batch;
+    std::vector<batch_group<G>*> mine;
+    for (int g = 0; g < layout_.plan.groups; ++g)
+      mine.push_back(&groups_[static_cast<std::size_t>(owner * layout_.plan.groups + g)]);
+    workers_.push_back(std::make_unique<worker<G, S, E>>(
+        w % layout_.workers_per_batch, layout_.games_of(w), search, *evaluators_[static_cast<std::size_t>(w)],
+        std::move(mine), run_state<G>{episodes_, random_key{options_.seed}, opening_, options_.stop},
+        counters_[static_cast<std::size_t>(w)]));
+  }
+
+  void work(worker<G, S, E>& w) {
+    try {
+      w.run();
+    } catch (...) {
+      {
+        std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+      }
+      for (auto& g : groups_) g.give_up();
+    }
+    std::lock_guard lock(mutex_);
+    if (--alive_ == 0) ended_.notify_all();
+  }
+
+  /// Waits for the workers; an exception of the progress function fails the run like one of theirs.
+  void watch() {
+    std::unique_lock lock(mutex_);
+    while (!ended_.wait_for(lock, options_.progress_every, [this] { return alive_ == 0; })) {
+      if (!options_.progress || failure_) continue;
+      lock.unlock();
+      try {
+        options_.progress(count());
+      } catch (...) {
+        lock.lock();
+        if (!failure_) failure_ = std::current_exception();
+        for (auto& g : groups_) g.give_up();
+        continue;
+      }
+      lock.lock();
+    }
+  }
+
+  statistics count() const {
+    statistics s;
+    auto const totals = episodes_.count();
+    s.episodes = totals.finished;
+    s.rows = totals.rows;
+    s.in_flight = totals.begun - totals.finished;
+    s.episodes_hash = totals.hash;
+    s.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    double search = 0, encoding = 0, evaluator = 0, waiting = 0;
+    for (worker_counters const& c : counters_) {
+      s.boards += c.boards.value();
+      s.batches += c.batches.value();
+      s.simulations += c.simulations.value();
+      search += static_cast<double>(c.search.value());
+      encoding += static_cast<double>(c.encoding.value());
+      evaluator += static_cast<double>(c.evaluator.value());
+      waiting += static_cast<double>(c.waiting.value());
+    }
+    if (double const all = search + encoding + evaluator + waiting; all > 0) {
+      s.search_share = search / all;
+      s.encoding_share = encoding / all;
+      s.evaluator_share = evaluator / all;
+      s.waiting_share = waiting / all;
+    }
+    for (int i = 0; i < layout_.evaluators; ++i)
+      s.evaluator += report(*evaluators_[static_cast<std::size_t>(i)]);
+    if (s.evaluator.batches > 0) s.batches = s.evaluator.batches;
+    return s;
+  }
+
+  run_options const& options_;
+  run_layout const layout_;
+  G const opening_;
+  delivery<G> episodes_;
+  std::deque<worker_counters> counters_;                   // (threads)
+  std::deque<E> copies_;                                   // (threads), none if the evaluator is shared
+  std::vector<E*> evaluators_;                             // (threads)
+  std::deque<batch_group<G>> groups_;                      // (owners, groups)
+  std::vector<std::unique_ptr<worker<G, S, E>>> workers_;  // (threads)
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::exception_ptr failure_;  // the first one
+  int alive_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace batchmate

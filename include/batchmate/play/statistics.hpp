@@ -1,0 +1,62 @@
+#pragma once
+
+#include <batchmate/eval/report.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace batchmate {
+
+/// What a run has done so far. Everything is counted or timed, nothing derived from settings.
+struct statistics {
+  std::int64_t episodes = 0;      ///< games finished
+  std::int64_t rows = 0;          ///< moves of these, one training row each
+  std::int64_t in_flight = 0;     ///< games being played
+  std::uint64_t boards = 0;       ///< positions that searches had evaluated
+  std::uint64_t simulations = 0;  ///< new simulations, of moves that have been made
+  std::uint64_t batches = 0;      ///< batches evaluated
+  double seconds = 0;             ///< wall time
+  double search_share = 0;        ///< share of the workers' time spent in search and game rules
+  double encoding_share = 0;      ///< share spent packing positions
+  double evaluator_share = 0;  ///< share spent in the evaluator's submit: all its work if it runs on the host
+  double waiting_share = 0;    ///< share spent waiting for an evaluator or for other workers
+  std::size_t planned_bytes = 0;  ///< memory predicted before the run
+  std::uint64_t episodes_hash =
+      0;  ///< of the moves, targets and values of all games, whatever order they ended in
+  evaluator_report evaluator;  ///< what the evaluators counted themselves
+
+  double boards_per_second() const { return per_second(static_cast<double>(boards)); }
+  double games_per_second() const { return per_second(static_cast<double>(episodes)); }
+  double simulations_per_second() const { return per_second(static_cast<double>(simulations)); }
+  /// Rows a batch.
+  double mean_batch() const {
+    return batches > 0 ? static_cast<double>(boards) / static_cast<double>(batches) : 0;
+  }
+
+ private:
+  double per_second(double count) const { return seconds > 0 ? count / seconds : 0; }
+};
+
+/// What one worker counts; it alone writes, anyone may read. A cache line of its own keeps workers apart.
+struct alignas(128) worker_counters {
+  /// A number that one thread adds to.
+  class counter {
+   public:
+    void operator+=(std::uint64_t n) { value_.store(value() + n, std::memory_order_relaxed); }
+    std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+   private:
+    std::atomic<std::uint64_t> value_{0};
+  };
+
+  counter boards;       ///< rows pushed
+  counter batches;      ///< batches submitted by this worker
+  counter simulations;  ///< of moves made
+  counter search;       ///< ticks
+  counter encoding;     ///< ticks
+  counter evaluator;    ///< ticks
+  counter waiting;      ///< ticks
+};
+
+}  // namespace batchmate

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <batchmate/core/clock.hpp>
+#include <batchmate/play/game_slot.hpp>
+#include <batchmate/play/group.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// What all workers of a run share.
+template <game G>
+struct run_state {
+  delivery<G>& episodes;
+  random_key seed;
+  G const& opening;      ///< every episode's first position
+  std::stop_token stop;  ///< when requested, games are given up at their next step
+};
+
+/// One thread's share of a run: its games, dealt to groups, and the loop over them.
+template <game G, search_for<G> S, evaluator_for<G> E>
+class worker {
+ public:
+  /// Worker `index` with `games` games in all `groups`, which outlive it as the evaluator does.
+  worker(int index, int games, S const& search, E& evaluator, std::vector<batch_group<G>*> groups,
+         run_state<G> run, worker_counters& counters)
+      : index_(index), evaluator_(evaluator), run_(std::move(run)), counters_(counters) {
+    int const count = static_cast<int>(groups.size());
+    for (int g = 0; g < count; ++g) {
+      auto& mine = groups_.emplace_back(groups[static_cast<std::size_t>(g)]);
+      int const share = games / count + (g < games % count);
+      for (int i = 0; i < share; ++i) mine.slots.push_back(std::make_unique<game_slot<G, S>>(search));
+    }
+  }
+
+  /// Plays until no episode is left.
+  void run() {
+    for (bool busy = true; busy;) {
+      busy = false;
+      for (share_of_group& g : groups_) busy |= step(g);
+    }
+  }
+
+ private:
+  struct share_of_group {
+    explicit share_of_group(batch_group<G>* shared) : group(shared) {}
+    batch_group<G>* group;
+    std::vector<std::unique_ptr<game_slot<G, S>>> slots;
+    std::size_t next_slot = 0;  // where the last step stopped for want of rows
+    std::uint64_t step = 0;
+    bool over = false;
+  };
+
+  /// One step of this worker's games of a group; false once the group's work is over.
+  bool step(share_of_group& g) {
+    if (g.over) return false;
+    std::uint64_t const begin = ticks();
+    if (!g.group->wait(evaluator_, g.step)) {
+      g.over = true;
+      return false;
+    }
+    std::uint64_t const waited = ticks();
+    row_range<G> rows = g.group->free_rows(index_, g.step);
+    search(g, rows);
+    std::uint64_t const searched = ticks();
+    if (needs_planes(evaluator_)) rows.encode();
+    std::uint64_t const encoded = ticks();
+    auto const nothing_left = [this] { return run_.stop.stop_requested() || run_.episodes.exhausted(); };
+    int const submitted = g.group->arrive(evaluator_, index_, rows.used(), g.step++, nothing_left);
+    counters_.boards += static_cast<std::uint64_t>(rows.used());
+    counters_.batches += submitted > 0;
+    counters_.waiting += waited - begin;
+    counters_.search += searched - waited;
+    counters_.encoding += encoded - searched;
+    counters_.evaluator += ticks() - encoded;
+    return true;
+  }
+
+  /// Lets every game take its answers and go on, as far as rows are free.
+  void search(share_of_group& g, row_range<G>& rows) {
+    std::size_t const count = g.slots.size();
+    batch<G> const answered = g.group->answered(index_, g.step);
+    bool const stopping = run_.stop.stop_requested();
+    std::size_t stopped_at = g.next_slot;
+    for (std::size_t i = 0, s = g.next_slot; i < count; ++i, s = s + 1 == count ? 0 : s + 1) {
+      game_slot<G, S>& slot = *g.slots[s];
+      if (slot.waiting()) slot.absorb(answered, evaluator_);
+      if (stopping) {
+        if (slot.active()) slot.abandon();
+      } else if (!rows.full()) {
+        go_on(slot, rows);
+        stopped_at = s;
+      }
+    }
+    // The game that found the rows full comes first next time, so that none starves.
+    g.next_slot = rows.full() ? stopped_at : 0;
+  }
+
+  void go_on(game_slot<G, S>& slot, row_range<G>& rows) {
+    for (;;) {
+      if (!slot.active()) {
+        auto const number = run_.episodes.begin();
+        if (!number) return;
+        slot.start(*number, run_.seed, run_.opening);
+      }
+      if (!slot.advance(rows, counters_)) return;
+      run_.episodes.finish(slot.finished());
+    }
+  }
+
+  int index_;  // which of the group's ranges is this worker's
+  E& evaluator_;
+  run_state<G> run_;
+  worker_counters& counters_;
+  std::vector<share_of_group> groups_;
+};
+
+}  // namespace batchmate

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <batchmate/core/random.hpp>
+#include <batchmate/eval/batch.hpp>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <string>
+
+namespace batchmate {
+
+/// The rows of one batch that a worker may still fill, dealt one after the other.
+template <game G>
+class row_range {
+ public:
+  row_range() = default;
+  /// `capacity` rows starting at `positions` and `rows`, which the caller owns.
+  row_range(G* positions, row<G>* rows, int capacity)
+      : positions_(positions), rows_(rows), capacity_(capacity) {}
+
+  bool full() const { return used_ == capacity_; }  ///< no row is free
+  int used() const { return used_; }                ///< rows filled so far
+
+  /// The position of the next free row, for a search to build its leaf in; only while not `full()`.
+  G& next() { return positions_[used_]; }
+
+  /// Keeps the position in `next()`, which is not finished, as a row to be evaluated.
+  void push() {
+    rows_[used_].legal = positions_[used_].legal_actions();
+    ++used_;
+  }
+
+  /// Packs the positions of all rows filled so far.
+  void encode() {
+    for (int i = 0; i < used_; ++i) rows_[i].encode(positions_[i]);
+  }
+
+ private:
+  G* positions_ = nullptr;  // (capacity)
+  row<G>* rows_ = nullptr;  // (capacity)
+  int capacity_ = 0, used_ = 0;
+};
+
+/// What a finished search says about its root position.
+template <game G>
+struct decision {
+  int action = -1;                             ///< the move to play
+  float value = 0;                             ///< expected result for the player to move, in [-1, 1]
+  int simulations = 0;                         ///< new simulations it took, reused ones not counted
+  std::array<float, G::num_actions> policy{};  ///< the training target: not negative, sums to 1
+};
+
+/// A search over one game's tree that stops whenever it needs the network and goes on when the answers are
+/// there.
+///
+/// A type S models `search_for<G>` if it is a copyable aggregate of settings with
+///  1. `int max_rows() const`: the most rows one tree fills in one step;
+///  2. `template <game G> class tree`, constructed from (S const&), which allocates all the tree will ever
+///  need, with
+///     - `void start(random_key episode, int ply)`: forgets everything; the next search is that of this ply;
+///     - `void collect(G const& root, row_range<G>& out)`: goes on until it needs evaluations or is done, and
+///       pushes the leaves; what does not fit is pushed by a later call. Called only when all rows of the
+///       call before have been absorbed;
+///     - `void absorb(batch<G> const& mine)`: takes the answers for exactly the rows of the last `collect`,
+///     in order;
+///     - `bool done() const`: the search of this move has ended;
+///     - `void decide(decision<G>&) const`: its outcome, once done;
+///     - `void advance(int action)`: the action was played; the next search is that of the position after it;
+///  3. `template <game G> std::size_t tree_bytes() const`: what a tree allocates;
+///  4. `std::string identity() const`: name and settings, everything that changes games.
+///
+/// A tree never calls an evaluator, and what it decides may depend on the answers and keys alone, not on how
+/// its rows were spread over batches. Ships: `puct`, the default, and `top_k`, a few wide waves a move.
+template <class S, class G>
+concept search_for = game<G> && std::copyable<S> &&
+    requires(S const& settings, typename S::template tree<G>& tree, typename S::template tree<G> const& fixed,
+             G const& root, row_range<G>& out, batch<G> const& mine, decision<G>& outcome, random_key key,
+             int ply) {
+  { settings.max_rows() } -> std::convertible_to<int>;
+  { settings.template tree_bytes<G>() } -> std::convertible_to<std::size_t>;
+  { settings.identity() } -> std::convertible_to<std::string>;
+  typename S::template tree<G>;
+  requires std::constructible_from<typename S::template tree<G>, S const&>;
+  {tree.start(key, ply)};
+  {tree.collect(root, out)};
+  {tree.absorb(mine)};
+  { fixed.done() } -> std::convertible_to<bool>;
+  {fixed.decide(outcome)};
+  {tree.advance(ply)};
+};
+
+/// True for every search of G; for any other type a compile error whose first sentence says what is missing.
+template <class S, class G>
+consteval bool require_search() {
+  static_assert(
+      requires { typename S::template tree<G>; },
+      "batchmate::search: needs a nested 'template <batchmate::game Game> class tree'");
+  static_assert(
+      requires(S const& s) {
+        { s.max_rows() } -> std::convertible_to<int>;
+      },
+      "batchmate::search: needs 'int max_rows() const', the most rows of one tree in one step");
+  static_assert(
+      search_for<S, G>,
+      "batchmate::search: tree needs start, collect, absorb, done, decide and advance, and the settings "
+      "tree_bytes and identity, as search/concepts.hpp lists them");
+  return true;
+}
+
+}  // namespace batchmate

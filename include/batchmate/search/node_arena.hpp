@@ -1,0 +1,176 @@
+#pragma once
+
+#include <batchmate/core/macros.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace batchmate {
+
+/// How far the search has come with a node.
+enum class node_state : std::uint8_t {
+  pending,    ///< its evaluation is under way
+  evaluated,  ///< priors are there, in the order of the legal actions; nobody has gone through it
+  sorted,     ///< priors are sorted, actions are known
+  terminal    ///< the game has ended here
+};
+
+/// One position of a tree; the position itself is not stored.
+struct tree_node {
+  std::uint32_t parent;      ///< index of the parent; the root is its own
+  std::uint32_t first_edge;  ///< of its `num_edges` edges
+  std::uint32_t children;    ///< of its `num_children` visited children in the child arrays
+  std::uint32_t visits;      ///< simulations that came here, its own evaluation included
+  float value_sum;           ///< sum of their values for the player to move here
+  std::uint16_t num_edges;
+  std::uint16_t num_children;  ///< the visited edges are the first `num_children`
+  std::uint16_t place;         ///< which child of its parent it is
+  std::uint8_t capacity_log;   ///< 2^capacity_log children fit where they are
+  node_state state;
+};
+
+/// The nodes of one tree in arrays of fixed size, allocated once. Pages that were never used cost no memory.
+///
+///     nodes    (max_nodes)               parents come before their children
+///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, sorted by
+///     prior children (4 * max_nodes)           q, u and index of the visited ones, a block a node that
+///     doubles as it grows
+///
+/// A node's visited children are always its first edges, so that selection looks at these and one more.
+class node_arena {
+ public:
+  node_arena(int max_nodes, int num_actions)
+      : max_nodes_(static_cast<std::uint32_t>(max_nodes)),
+        nodes_(std::make_unique_for_overwrite<tree_node[]>(max_nodes_)),
+        priors_(std::make_unique_for_overwrite<float[]>(edges(max_nodes, num_actions))),
+        actions_(std::make_unique_for_overwrite<std::uint16_t[]>(edges(max_nodes, num_actions))),
+        q_(std::make_unique_for_overwrite<float[]>(4 * std::size_t{max_nodes_})),
+        u_(std::make_unique_for_overwrite<float[]>(4 * std::size_t{max_nodes_})),
+        child_(std::make_unique_for_overwrite<std::uint32_t[]>(4 * std::size_t{max_nodes_})) {
+    clear();
+  }
+
+  /// What an arena of this size allocates.
+  static std::size_t bytes(int max_nodes, int num_actions) {
+    return static_cast<std::size_t>(max_nodes) * (sizeof(tree_node) + 48) + edges(max_nodes, num_actions) * 6;
+  }
+
+  /// Leaves a single root that awaits its evaluation.
+  void clear() {
+    num_edges_ = num_children_ = 0;
+    nodes_[0] = {};
+    num_nodes_ = 1;
+  }
+
+  std::uint32_t size() const { return num_nodes_; }
+  tree_node& operator[](std::uint32_t n) { return nodes_[n]; }
+  tree_node const& operator[](std::uint32_t n) const { return nodes_[n]; }
+
+  float* priors(tree_node const& n) { return priors_.get() + n.first_edge; }              ///< (num_edges)
+  float const* priors(tree_node const& n) const { return priors_.get() + n.first_edge; }  ///< (num_edges)
+  std::uint16_t* actions(tree_node const& n) { return actions_.get() + n.first_edge; }    ///< (num_edges)
+  std::uint16_t const* actions(tree_node const& n) const { return actions_.get() + n.first_edge; }
+  float* q(tree_node const& n) { return q_.get() + n.children; }                  ///< (num_children)
+  float* u(tree_node const& n) { return u_.get() + n.children; }                  ///< (num_children)
+  std::uint32_t* child(tree_node const& n) { return child_.get() + n.children; }  ///< (num_children)
+  std::uint32_t const* child(tree_node const& n) const {
+    return child_.get() + n.children;
+  }  ///< (num_children)
+
+  /// Gives a node its block of edges; nodes must get theirs in the order they were added.
+  void add_edges(tree_node& n, int count) {
+    n.first_edge = num_edges_;
+    n.num_edges = static_cast<std::uint16_t>(count);
+    num_edges_ += static_cast<std::uint32_t>(count);
+  }
+
+  /// Adds the next child of a node, pending and without visits.
+  BATCHMATE_INLINE std::uint32_t add_child(std::uint32_t parent) {
+    tree_node& p = nodes_[parent];
+    if (p.num_children == 0)
+      reserve_children(p, 2);
+    else if (p.num_children == 1u << p.capacity_log)
+      grow_children(p);
+    std::uint32_t const n = num_nodes_++;
+    nodes_[n] = {parent, 0, 0, 0, 0, 0, 0, p.num_children, 0, node_state::pending};
+    child_[p.children + p.num_children++] = n;
+    return n;
+  }
+
+  /// Brings q and u of a node, as its parent sees them, up to date: q is the mean value for the parent's
+  /// player, u is prior / (1 + visits).
+  BATCHMATE_INLINE void refresh(tree_node const& n) {
+    tree_node const& p = nodes_[n.parent];
+    q_[p.children + n.place] = -n.value_sum / static_cast<float>(n.visits);
+    u_[p.children + n.place] = priors_[p.first_edge + n.place] / static_cast<float>(1 + n.visits);
+  }
+
+  /// Makes a child of the root the new root and forgets everything that is not below it. Nothing may be
+  /// pending.
+  void keep_subtree(std::uint32_t new_root) {
+    // Nodes and edges lie in the order of creation, so the survivors slide down in one pass. The child arrays
+    // are rebuilt afterwards and serve as the map from old to new indices until then.
+    std::uint32_t* const moved = child_.get();  // (size), 0 where dropped
+    std::uint32_t const before = num_nodes_;
+    std::fill_n(moved, before, 0u);
+    num_nodes_ = 0;
+    num_edges_ = 0;
+    for (std::uint32_t n = new_root; n < before; ++n) {
+      tree_node node = nodes_[n];
+      if (n != new_root && moved[node.parent] == 0) continue;
+      node.parent = n == new_root ? 0 : moved[node.parent] - 1;
+      std::uint32_t const from = node.first_edge;
+      if (node.state == node_state::evaluated || node.state == node_state::sorted) {
+        add_edges(node, node.num_edges);
+        std::copy_n(priors_.get() + from, node.num_edges, priors_.get() + node.first_edge);
+        std::copy_n(actions_.get() + from, node.num_edges, actions_.get() + node.first_edge);
+      }
+      nodes_[num_nodes_++] = node;
+      moved[n] = num_nodes_;
+    }
+    nodes_[0].place = 0;
+    rebuild_children();
+  }
+
+ private:
+  static std::size_t edges(int max_nodes, int num_actions) {
+    return static_cast<std::size_t>(max_nodes) * static_cast<std::size_t>(num_actions);
+  }
+
+  void reserve_children(tree_node& p, int capacity_log) {
+    p.capacity_log = static_cast<std::uint8_t>(capacity_log);
+    p.children = num_children_;
+    num_children_ += 1u << capacity_log;
+  }
+
+  void grow_children(tree_node& p) {
+    std::uint32_t const from = p.children;
+    reserve_children(p, p.capacity_log + 1);
+    std::copy_n(q_.get() + from, p.num_children, q_.get() + p.children);
+    std::copy_n(u_.get() + from, p.num_children, u_.get() + p.children);
+    std::copy_n(child_.get() + from, p.num_children, child_.get() + p.children);
+  }
+
+  void rebuild_children() {
+    num_children_ = 0;
+    for (std::uint32_t n = 0; n < num_nodes_; ++n)
+      if (nodes_[n].num_children > 0)
+        reserve_children(nodes_[n], std::max<int>(2, std::bit_width(nodes_[n].num_children - 1u)));
+    for (std::uint32_t n = 1; n < num_nodes_; ++n) {
+      child_[nodes_[nodes_[n].parent].children + nodes_[n].place] = n;
+      refresh(nodes_[n]);
+    }
+  }
+
+  std::uint32_t max_nodes_, num_nodes_ = 0, num_edges_ = 0, num_children_ = 0;
+  std::unique_ptr<tree_node[]> nodes_;        // (max_nodes)
+  std::unique_ptr<float[]> priors_;           // (max_nodes * actions)
+  std::unique_ptr<std::uint16_t[]> actions_;  // (max_nodes * actions)
+  std::unique_ptr<float[]> q_, u_;            // (4 * max_nodes)
+  std::unique_ptr<std::uint32_t[]> child_;    // (4 * max_nodes)
+};
+
+}  // namespace batchmate

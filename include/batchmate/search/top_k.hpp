@@ -1,0 +1,241 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/search/concepts.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace batchmate {
+
+/// The fixed-width tree: below the root stand the best `widths[0]` moves, below each of these the best
+/// `widths[1]`, and so on; the last positions are worth what the network says, all others the best of their
+/// moves (minimax).
+///
+/// The best moves are those of greatest log P(a) + temperature * g(a) with Gumbel noise g, which samples
+/// without replacement in proportion to P^(1 / temperature) (Kool et al., ICML 2019). Every depth is one wave
+/// of rows.
+///
+/// Training target: P(a) * exp(q(a) / target_temperature) over the root's searched moves, normalised; q is a
+/// move's minimax value (the regularised policy of Grill et al., ICML 2020).
+struct top_k {
+  std::array<int, 8> widths{6, 10};  ///< moves kept at each depth; the first 0 ends the list
+  float temperature = 1;             ///< of the sampling of moves; 0 takes those of greatest prior
+  float target_temperature = 0.1f;   ///< of the training target, in units of value; positive
+  int temperature_plies =
+      0;  ///< plies whose move is drawn from the training target; later the best is played
+
+  /// One game's tree, level by level.
+  template <game G>
+  class tree;
+
+  /// Depths below the root.
+  int depth() const { return static_cast<int>(std::find(widths.begin(), widths.end(), 0) - widths.begin()); }
+
+  int max_rows() const {
+    int rows = 1;
+    for (int d = 0; d < depth(); ++d) rows *= widths[d];
+    return rows;
+  }
+
+  /// The most nodes a tree can hold.
+  int max_nodes() const {
+    int nodes = 1, level = 1;
+    for (int d = 0; d < depth(); ++d) nodes += level *= widths[d];
+    return nodes;
+  }
+
+  template <game G>
+  std::size_t tree_bytes() const {
+    return tree<G>::bytes(*this);
+  }
+
+  std::string identity() const {
+    std::string text = concat("top_k widths=", widths[0]);
+    for (int d = 1; d < depth(); ++d) text += concat(",", widths[d]);
+    return text +
+           concat(" temperature=", temperature, " target=", target_temperature, " plies=", temperature_plies);
+  }
+
+  /// Throws `contract_error` for a field out of range.
+  void check() const {
+    expects(widths[0] > 0, "top_k: widths must begin with a positive number, got ", widths[0]);
+    double rows = 1;
+    for (int d = 0; d < depth(); ++d) {
+      expects(widths[d] > 0 && widths[d] < 65536, "top_k: widths must be positive, got ", widths[d]);
+      rows *= widths[d];
+    }
+    expects(rows <= 1 << 20, "top_k: the last level must have at most 1048576 positions, got ", rows);
+    expects(temperature >= 0, "top_k: temperature must not be negative, got ", temperature);
+    expects(target_temperature > 0, "top_k: target_temperature must be positive, got ", target_temperature);
+  }
+};
+
+template <game G>
+class top_k::tree {
+ public:
+  explicit tree(top_k const& settings) : settings_((settings.check(), settings)) {
+    nodes_.reserve(static_cast<std::size_t>(settings_.max_nodes()));
+  }
+
+  void start(random_key episode, int ply) {
+    episode_ = episode;
+    ply_ = ply;
+    begin_move();
+  }
+
+  void collect(G const& root, row_range<G>& out) {
+    for (; next_ < static_cast<int>(nodes_.size()) && !out.full(); ++next_) {
+      G& position = out.next();
+      replay(next_, root, position);
+      if (auto const result = next_ > 0 ? position.result() : std::nullopt) {
+        nodes_[next_].value = *result;
+        nodes_[next_].resolved = true;
+      } else {
+        out.push();
+      }
+    }
+    skip_resolved();
+    if (done()) back_up();
+  }
+
+  void absorb(batch<G> const& mine) {
+    for (int i = 0; i < mine.count; ++i, skip_resolved()) {
+      nodes_[absorbed_].value = mine.values[i];
+      if (nodes_[absorbed_].level < settings_.depth())
+        expand(absorbed_, mine.rows[i].legal, mine.priors_of(i));
+      ++absorbed_;
+    }
+    if (done()) back_up();
+  }
+
+  /// What a tree with these settings allocates.
+  static std::size_t bytes(top_k const& settings) {
+    return sizeof(tree) + static_cast<std::size_t>(settings.max_nodes()) * sizeof(node);
+  }
+
+  bool done() const { return absorbed_ == static_cast<int>(nodes_.size()); }
+
+  void decide(decision<G>& outcome) const {
+    outcome.value = nodes_[0].value;
+    outcome.simulations = static_cast<int>(nodes_.size()) - 1;
+    outcome.policy = {};
+    float best = -2, sum = 0;
+    for_root_moves([&](node const& n) {
+      if (-n.value > best) best = -n.value, outcome.action = n.action;
+    });
+    for_root_moves([&](node const& n) {
+      sum += outcome.policy[n.action] = n.prior * std::exp((-n.value - best) / settings_.target_temperature);
+    });
+    // Priors can all be zero in fp16; then the best move alone is the target.
+    if (!(sum > 0)) sum = outcome.policy[outcome.action] = 1;
+    for (float& p : outcome.policy) p /= sum;
+    if (ply_ < settings_.temperature_plies) outcome.action = draw_from(outcome);
+  }
+
+  void advance(int) {
+    ++ply_;
+    begin_move();
+  }
+
+ private:
+  struct node {
+    random_key key;   // of the noise drawn below it
+    float value = 0;  // for the player to move
+    float prior = 1;  // of the move that led here
+    int parent = 0;
+    int level = 0;
+    std::uint16_t action = 0;
+    bool resolved = false;  // the game has ended here: no row
+    bool inner = false;     // has children
+  };
+
+  void begin_move() {
+    nodes_.clear();
+    nodes_.push_back({.key = episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::sampling)});
+    next_ = absorbed_ = 0;
+  }
+
+  /// Answers come for the nodes in order, but none for finished positions.
+  void skip_resolved() {
+    while (absorbed_ < next_ && nodes_[absorbed_].resolved) ++absorbed_;
+  }
+
+  void replay(int n, G const& root, G& position) const {
+    if (n == 0) {
+      position = root;
+      return;
+    }
+    replay(nodes_[n].parent, root, position);
+    position.play(nodes_[n].action);
+  }
+
+  /// Adds the best moves of a node, best first.
+  void expand(int parent, actions_of<G> const& legal, float const* priors) {
+    std::array<candidate, G::num_actions> candidates;
+    random_stream random{nodes_[parent].key};
+    int count = 0;
+    legal.for_each([&](int a) {
+      double const noise = settings_.temperature > 0 ? settings_.temperature * random.gumbel() : 0;
+      candidates[count] = {std::log(double{priors[count]}) + noise, priors[count], a};
+      ++count;
+    });
+    int const kept = std::min(count, settings_.widths[nodes_[parent].level]);
+    std::partial_sort(candidates.begin(), candidates.begin() + kept, candidates.begin() + count);
+    for (int i = 0; i < kept; ++i) {
+      candidate const& c = candidates[i];
+      nodes_.push_back({.key = nodes_[parent].key.split(static_cast<std::uint64_t>(c.action)),
+                        .prior = c.prior,
+                        .parent = parent,
+                        .level = nodes_[parent].level + 1,
+                        .action = static_cast<std::uint16_t>(c.action)});
+    }
+    nodes_[parent].inner = true;
+  }
+
+  struct candidate {
+    double score;
+    float prior;
+    int action;
+    bool operator<(candidate const& o) const {
+      return score != o.score ? score > o.score : action < o.action;
+    }
+  };
+
+  /// Minimax: an inner node is worth the best of its moves.
+  void back_up() {
+    for (node& n : nodes_)
+      if (n.inner) n.value = -1;
+    for (int n = static_cast<int>(nodes_.size()) - 1; n > 0; --n) {
+      float& above = nodes_[nodes_[n].parent].value;
+      above = std::max(above, -nodes_[n].value);
+    }
+  }
+
+  template <class Visit>
+  void for_root_moves(Visit&& visit) const {
+    for (std::size_t n = 1; n < nodes_.size() && nodes_[n].level == 1; ++n) visit(nodes_[n]);
+  }
+
+  int draw_from(decision<G> const& outcome) const {
+    random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::move)};
+    float rest = random.uniform();
+    int action = outcome.action;
+    for (int a = 0; a < G::num_actions; ++a)
+      if (outcome.policy[a] > 0 && (rest -= outcome.policy[a]) < 0) return a;
+    return action;
+  }
+
+  top_k settings_;
+  std::vector<node> nodes_;  // level by level; reserved for the largest tree
+  int next_ = 0;             // the first node not yet pushed or resolved
+  int absorbed_ = 0;         // the first node not yet answered or resolved
+  int ply_ = 0;
+  random_key episode_;
+};
+
+}  // namespace batchmate

@@ -4,7 +4,6 @@ Every convolution is followed by batch norm while training; `export` folds it in
 that a network file knows. Shapes: B rows, C_in inputs, C channels, H x W board, A actions.
 """
 
-import pickle
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -154,10 +153,11 @@ def save_checkpoint(path, model, optimizer, **more):
 def load_checkpoint(path, device="cpu"):
     """The model of a checkpoint on `device`, and the checkpoint's state, which holds the optimizer's."""
     try:
-        state = torch.load(path, map_location=device, **SAFELY)
+        with open(path, "rb") as file:
+            state = torch.load(file, map_location=device, **SAFELY)
         model = Network(Board(**state["board"]), Architecture(**state["architecture"])).to(device)
         model.load_state_dict(state["model"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as problem:
+    except Exception as problem:  # what torch.load raises differs by version and damage
         reason = (str(problem) or type(problem).__name__).splitlines()[0]
         raise TensorFileError(f"{path}: not a checkpoint of this trainer: {reason}") from problem
     return model, state

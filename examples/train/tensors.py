@@ -1,7 +1,7 @@
 """Reads and writes safetensors files as NumPy arrays.
 
-The stock `safetensors` package does the work where it is installed; the functions `read_plain` and `write_plain` below
-do the same without it. A file is, from its beginning:
+The stock `safetensors` package reads where it is installed; `read_plain` below does the same without it. Files are
+always written here, because the stock package puts the metadata in another order every time. A file is, from its beginning:
 
     8 bytes    N, unsigned, little-endian
     N bytes    JSON: {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets": [begin, end]}, ...}
@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 try:
-    import safetensors
-    import safetensors.numpy as stock
+    import safetensors as stock
 except ImportError:
     stock = None
 
@@ -37,24 +36,24 @@ def read(path):
     if stock is None:
         return read_plain(path)
     try:
-        with safetensors.safe_open(str(path), framework="numpy") as file:
+        with stock.safe_open(str(path), framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except (OSError, KeyError, TypeError, safetensors.SafetensorError) as problem:
+    except (OSError, KeyError, TypeError, stock.SafetensorError) as problem:
         raise TensorFileError(f"{path}: {problem}") from problem
 
 
 def write(path, tensors, metadata):
     """Writes {name: array} and {text: text}; the file appears whole or not at all."""
-    write_atomically(path, lambda target: (write_plain if stock is None else write_stock)(target, tensors, metadata))
+    write_atomically(path, lambda part: fill(part, tensors, metadata))
 
 
-def write_atomically(path, fill):
-    """Calls `fill` with a name beside `path` and, once it has returned, renames that file to `path`."""
+def write_atomically(path, produce):
+    """Calls `produce` with a name beside `path` and, once it has returned, renames that file to `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        fill(part)
+        produce(part)
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -62,14 +61,8 @@ def write_atomically(path, fill):
         part.unlink(missing_ok=True)
 
 
-def write_stock(path, tensors, metadata):
-    """`write` through the stock package, which takes neither views nor empty metadata."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    stock.save_file(arrays, str(path), metadata or None)
-
-
-def write_plain(path, tensors, metadata):
-    """`write` without the stock package: wide types first, so that every array is aligned to its element."""
+def fill(path, tensors, metadata):
+    """`write` to a file that may be seen half-written; wide types first, so that every array is aligned to its element."""
     header, offset = ({"__metadata__": metadata} if metadata else {}), 0
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     for name in order:

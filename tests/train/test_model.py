@@ -22,7 +22,7 @@ SMALL = Architecture(blocks=2, channels=8, policy_channels=3, value_channels=2, 
 
 
 def trained_model(board=BOARD, architecture=SMALL, seed=1):
-    """A random model whose batch norms are far from doing nothing."""
+    """A random model whose batch norms are far from doing nothing and whose answers are far from even."""
     torch.manual_seed(seed)
     model = Network(board, architecture)
     for part in model.modules():
@@ -30,6 +30,8 @@ def trained_model(board=BOARD, architecture=SMALL, seed=1):
             for tensor, low, high in [(part.weight, 0.5, 2), (part.bias, -0.5, 0.5),
                                       (part.running_mean, -0.5, 0.5), (part.running_var, 0.3, 3)]:
                 torch.nn.init.uniform_(tensor, low, high)
+    for part in model.dense_layers().values():
+        part.weight.data *= 6
     return model.eval()
 
 

@@ -1,5 +1,5 @@
-// The main of every test program. A program in which no test runs is a failure, or, if all of them are marked to be
-// skipped (no device, say), reported as skipped by exit status 77.
+// The main of every test program. A program in which no test runs is a failure, or, if all of them are marked
+// to be skipped (no device, say), reported as skipped by exit status 77.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -47,15 +47,15 @@ class node_arena {
         nodes_(std::make_unique_for_overwrite<tree_node[]>(max_nodes_)),
         priors_(std::make_unique_for_overwrite<float[]>(edges(max_nodes, num_actions))),
         actions_(std::make_unique_for_overwrite<std::uint16_t[]>(edges(max_nodes, num_actions))),
-        q_(std::make_unique_for_overwrite<float[]>(4 * std::size_t{max_nodes_})),
-        u_(std::make_unique_for_overwrite<float[]>(4 * std::size_t{max_nodes_})),
-        child_(std::make_unique_for_overwrite<std::uint32_t[]>(4 * std::size_t{max_nodes_})) {
+        q_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
+        u_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
+        child_(std::make_unique_for_overwrite<std::uint32_t[]>(8 * std::size_t{max_nodes_})) {
     clear();
   }
 
   /// What an arena of this size allocates.
   static std::size_t bytes(int max_nodes, int num_actions) {
-    return static_cast<std::size_t>(max_nodes) * (sizeof(tree_node) + 48) + edges(max_nodes, num_actions) * 6;
+    return static_cast<std::size_t>(max_nodes) * (sizeof(tree_node) + 96) + edges(max_nodes, num_actions) * 6;
   }
 
   /// Leaves a single root that awaits its evaluation.
@@ -91,7 +91,7 @@ class node_arena {
   BATCHMATE_INLINE std::uint32_t add_child(std::uint32_t parent) {
     tree_node& p = nodes_[parent];
     if (p.num_children == 0)
-      reserve_children(p, 2);
+      reserve_children(p, 3);
     else if (p.num_children == 1u << p.capacity_log)
       grow_children(p);
     std::uint32_t const n = num_nodes_++;
@@ -144,6 +144,8 @@ class node_arena {
     p.capacity_log = static_cast<std::uint8_t>(capacity_log);
     p.children = num_children_;
     num_children_ += 1u << capacity_log;
+    std::fill_n(q_.get() + p.children, 1u << capacity_log, -1e30f);
+    std::fill_n(u_.get() + p.children, 1u << capacity_log, 0.0f);
   }
 
   void grow_children(tree_node& p) {
@@ -158,7 +160,7 @@ class node_arena {
     num_children_ = 0;
     for (std::uint32_t n = 0; n < num_nodes_; ++n)
       if (nodes_[n].num_children > 0)
-        reserve_children(nodes_[n], std::max<int>(2, std::bit_width(nodes_[n].num_children - 1u)));
+        reserve_children(nodes_[n], std::max<int>(3, std::bit_width(nodes_[n].num_children - 1u)));
     for (std::uint32_t n = 1; n < num_nodes_; ++n) {
       child_[nodes_[nodes_[n].parent].children + nodes_[n].place] = n;
       refresh(nodes_[n]);
@@ -169,8 +171,8 @@ class node_arena {
   std::unique_ptr<tree_node[]> nodes_;        // (max_nodes)
   std::unique_ptr<float[]> priors_;           // (max_nodes * actions)
   std::unique_ptr<std::uint16_t[]> actions_;  // (max_nodes * actions)
-  std::unique_ptr<float[]> q_, u_;            // (4 * max_nodes)
-  std::unique_ptr<std::uint32_t[]> child_;    // (4 * max_nodes)
+  std::unique_ptr<float[]> q_, u_;            // (8 * max_nodes)
+  std::unique_ptr<std::uint32_t[]> child_;    // (8 * max_nodes)
 };
 
 }  // namespace batchmate

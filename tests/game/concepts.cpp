@@ -13,7 +13,7 @@
 namespace bm = batchmate;
 
 // Near-misses: nim with one thing missing or wrong.
-namespace {
+namespace near_miss {
 
 struct not_copyable : nim {
   std::string log;
@@ -82,7 +82,9 @@ struct writes_only : bm::tictactoe {
   static std::optional<int> from_text(std::string_view) { return std::nullopt; }
 };
 
-}  // namespace
+}  // namespace near_miss
+
+using namespace near_miss;
 
 TEST_CASE("the 25-line game and the shipped games model game") {
   static_assert(bm::game<nim> && bm::game<bm::tictactoe> && bm::game<bm::connect4> && bm::game<bm::hex13>);

@@ -136,7 +136,8 @@ class Loop:
         steps = max(1, math.ceil(self.flags.passes * new_rows / min(self.flags.batch, len(rows))))
         settings = train.settings_of(self.flags, steps, seed=self.flags.seed + self.generation)
         with open(folder / "train.log", "w") as log:
-            return train.fit(self.model, self.optimizer, rows, settings, lambda line: print(line, file=log, flush=True))
+            return train.fit(self.model, self.optimizer, rows, settings,
+                             report=lambda line: print(line, file=log, flush=True))
 
     def measure(self, folder):
         """The share of points of the new network against every opponent: {opponent: score from 0 to 1}."""
@@ -160,7 +161,7 @@ class Loop:
 def run(flags):
     """Runs generations until one of the limits; publishes the network after each."""
     loop, longest = Loop(flags), 0.0
-    print(f"{flags.game}: generation {loop.generation} after {loop.seconds / 60:.1f} minutes in {loop.work}", flush=True)
+    print(f"{loop.work}: {flags.game}, generation {loop.generation} after {loop.seconds / 60:.1f} minutes", flush=True)
     while flags.generations is None or loop.generation < flags.generations:
         if flags.minutes is not None and loop.seconds + longest > flags.minutes * 60:
             break
@@ -199,7 +200,8 @@ def parse_flags(arguments):
     measure("--opening-plies", type=positive, default=4, metavar="K", help="their length (%(default)s)")
     train.add_network_flags(parser)
     group = train.add_training_flags(parser)
-    group.add_argument("--window", type=positive, default=10, metavar="N", help="train on N generations at most (%(default)s)")
+    group.add_argument("--window", type=positive, default=10, metavar="N",
+                       help="train on N generations at most (%(default)s)")
     group.add_argument("--passes", type=float, default=4, metavar="N",
                        help="times that a row is trained on before it leaves the window, on average (%(default)s)")
     flags = parser.parse_args(arguments)

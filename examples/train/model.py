@@ -1,4 +1,4 @@
-"""The residual tower with policy and value head that the library evaluates (include/batchmate/net/network.hpp), for training.
+"""For training: the residual tower with its heads as the library evaluates it (include/batchmate/net/network.hpp).
 
 Every convolution is followed by batch norm while training; `export` folds it into the weights, which is the only form
 that a network file knows. Shapes: B rows, C_in inputs, C channels, H x W board, A actions.

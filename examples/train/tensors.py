@@ -1,7 +1,9 @@
 """Reads and writes safetensors files as NumPy arrays.
 
 The stock `safetensors` package reads where it is installed; `read_plain` below does the same without it. Files are
-always written here, because the stock package puts the metadata in another order every time. A file is, from its beginning:
+always written here, because the stock package puts the metadata in another order every time.
+
+A file is, from its beginning:
 
     8 bytes    N, unsigned, little-endian
     N bytes    JSON: {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets": [begin, end]}, ...}
@@ -62,7 +64,7 @@ def write_atomically(path, produce):
 
 
 def fill(path, tensors, metadata):
-    """`write` to a file that may be seen half-written; wide types first, so that every array is aligned to its element."""
+    """`write`, but not atomically; wide types come first, so that every array is aligned to its elements."""
     header, offset = ({"__metadata__": metadata} if metadata else {}), 0
     order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     for name in order:

@@ -43,7 +43,7 @@ class Settings:
 
 
 def value_targets(value, outcome, mix):
-    """Chances (B, 3) of win, draw and loss: the result (B), mixed with a win or loss of the search's expectation (B)."""
+    """Chances (B, 3) of win, draw and loss: the result (B), mixed with a win or loss at the search's odds (B)."""
     result = torch.stack([outcome > 0, outcome == 0, outcome < 0], 1).float()
     search = torch.stack([(1 + value) / 2, torch.zeros_like(value), (1 - value) / 2], 1)
     return (1 - mix) * result + mix * search
@@ -145,7 +145,8 @@ def add_network_flags(parser):
     """The flags of `Architecture`, read back by `architecture_of`."""
     default, group = Architecture(), parser.add_argument_group("a new network")
     for name, text in [("blocks", "residual blocks"), ("channels", "channels of the tower"),
-                       ("policy-channels", "channels before the policy"), ("value-channels", "channels before the value"),
+                       ("policy-channels", "channels before the policy"),
+                       ("value-channels", "channels before the value"),
                        ("hidden", "units between them and the value")]:
         group.add_argument(f"--{name}", type=positive, default=getattr(default, name.replace("-", "_")), metavar="N",
                            help=f"{text} (%(default)s)")
@@ -162,7 +163,8 @@ def architecture_of(flags):
 def add_training_flags(parser):
     """The flags of `Settings` but for `steps`, read back by `settings_of`; returns their group."""
     default, group = Settings(), parser.add_argument_group("training")
-    group.add_argument("--batch", type=positive, default=default.batch, metavar="ROWS", help="rows a step (%(default)s)")
+    group.add_argument("--batch", type=positive, default=default.batch, metavar="ROWS",
+                       help="rows a step (%(default)s)")
     group.add_argument("--lr", type=float, default=default.lr, help="highest learning rate (%(default)s)")
     group.add_argument("--weight-decay", type=float, default=default.weight_decay, help="AdamW's (%(default)s)")
     group.add_argument("--value-mix", type=share, default=default.value_mix, metavar="SHARE",
@@ -246,7 +248,7 @@ def run(flags):
 
 
 def main(arguments=None):
-    """Exit status 0; 1 with one line on standard error if a file is missing, damaged or does not fit; 2 for bad flags."""
+    """Exit status 0; 1 with one line on standard error for a missing, damaged or unfit file; 2 for bad flags."""
     try:
         run(parse_flags(arguments))
     except (TensorFileError, OSError) as problem:

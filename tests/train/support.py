@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "train
 
 
 def need(package):
-    """Skips the module that calls this, visibly, where a package is missing; run as a program, it ends with status 77."""
+    """Skips the calling module, visibly, where a package is missing; as a program it ends with status 77."""
     if importlib.util.find_spec(package) is not None:
         return
     if Path(sys.argv[0]).name.startswith("test_"):

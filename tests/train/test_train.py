@@ -16,14 +16,12 @@ import torch
 
 import games
 import model as networks
-import rows as training_rows
 import train
 from model import Architecture, Network
-from rows import Board, Rows
+from rows import Rows
 from train import Settings
 
 CONNECT4 = games.board_of("connect4")
-TINY = Architecture(blocks=1, channels=16)
 
 
 class Losses(unittest.TestCase):

@@ -1,0 +1,171 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/cpu/activations.hpp>
+#include <batchmate/cpu/library.hpp>
+#include <batchmate/cpu/tower.hpp>
+#include <batchmate/eval/concepts.hpp>
+#include <batchmate/eval/heads.hpp>
+#include <batchmate/net/layers.hpp>
+#include <batchmate/net/network.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <iomanip>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace batchmate {
+
+/// How `onednn` computes.
+struct onednn_options {
+  cpu::precision precision = cpu::precision::automatic;  ///< of the tower; the heads are always fp32
+  int max_chunk =
+      16;  ///< rows that go through the tower together, 1 to 256; memory and start-up grow with it
+};
+
+/// A network on oneDNN, for processors: models `evaluator_for` every game the network fits. All the work is
+/// done in `submit`, on the calling thread alone, for exactly the rows given. Copies share the weights and
+/// run at the same time; a row's answer depends on nothing but its position, bit for bit.
+///
+///     bm::onednn evaluator{network, {.precision = bm::cpu::precision::fp32}};
+class onednn {
+ public:
+  /// Copies and reorders the network's weights and generates the code for it, some milliseconds. Throws
+  /// `contract_error` for layers that do not fit each other, for options out of range and where bf16 is asked
+  /// for and missing, `evaluation_error` where oneDNN fails.
+  explicit onednn(network const& net, onednn_options const& options = {})
+      : shared_(std::make_shared<shared const>(net, options)) {}
+
+  /// Shares everything that never changes; the copy has a workspace of its own.
+  onednn(onednn const& other) : shared_(other.shared_) {}
+  onednn& operator=(onednn const& other) { return *this = onednn(other); }
+  onednn(onednn&&) noexcept = default;
+  onednn& operator=(onednn&&) noexcept = default;
+  ~onednn() = default;
+
+  /// Allocates what batches of up to `wanted.max_rows` rows need. Throws `contract_error` unless the rows are
+  /// such as the network takes.
+  void reserve(reservation const& wanted) {
+    check_fits(shared_->extents, wanted.layout);
+    expects(wanted.max_rows > 0, "onednn: max_rows must be positive, got ", wanted.max_rows);
+    int const rows = chunk(wanted.max_rows);
+    if (!workspace_ || workspace_->tower.max_rows() < rows) workspace_.emplace(*shared_, rows);
+  }
+
+  /// Evaluates the batch; done when it returns. Rows that do not fit the network are a `contract_error`.
+  template <game G>
+  void submit(int, batch<G> const& rows) {
+    if (fits_ != &game_mark<G>) {
+      if constexpr (game_with_text<G>)
+        check_fits(shared_->extents, layout_of<G>(), G::name());
+      else
+        check_fits(shared_->extents, layout_of<G>());
+      fits_ = &game_mark<G>;
+    }
+    if (rows.count > 0) evaluate(rows.raw());
+  }
+  void wait(int) const {}
+
+  /// `onednn-2.6.3:bf16:avx512_core_bf16:NETWORK:HASH`: library, precision, instruction set, network.
+  std::string identity() const { return shared_->identity; }
+
+  /// Bytes that one copy allocates; the weights, which all copies share, are there since construction.
+  std::size_t memory_bytes(reservation const& wanted) const {
+    return cpu::tower_workspace::memory_bytes(shared_->tower, chunk(wanted.max_rows)) +
+           (shared_->widened_floats() + shared_->heads.scratch_floats()) * sizeof(float);
+  }
+
+ private:
+  /// What never changes.
+  struct shared {
+    shared(network const& net, onednn_options const& options)
+        : extents(checked(net, options)),
+          tower(net, cpu::effective_precision(options.precision), options.max_chunk),
+          heads(net),
+          identity(concat(cpu::library_name(), ":", tower.bf16() ? "bf16" : "fp32", ":", cpu::isa_name(), ":",
+                          net.name, ":", std::hex, std::setw(16), std::setfill('0'), network_hash(net))) {}
+
+    static network checked(network const& net, onednn_options const& options) {
+      check_network(net);
+      expects(options.max_chunk >= 1 && options.max_chunk <= 256, "onednn: max_chunk must be 1 to 256, got ",
+              options.max_chunk);
+      network plain = network_without_weights(extents_of(net));
+      plain.name = net.name;
+      plain.game = net.game;
+      return plain;
+    }
+    /// Floats for the tower's output of one run of the heads, (8, H, W, C), if it is bf16; 8 more for
+    /// `widen`.
+    std::size_t widened_floats() const {
+      return tower.bf16() ? static_cast<std::size_t>(heads::max_rows * tower.cells() * tower.channels() + 8)
+                          : 0;
+    }
+
+    network extents;  ///< without its weights
+    cpu::tower tower;
+    batchmate::heads heads;
+    std::string identity;
+  };
+
+  /// What one thread writes to.
+  struct workspace {
+    workspace(shared const& of, int rows)
+        : tower(of.tower, rows), widened(of.widened_floats()), scratch(of.heads.scratch_floats()) {}
+
+    cpu::tower_workspace tower;
+    std::vector<float> widened, scratch;
+  };
+
+  /// Its address tells games apart.
+  template <game G>
+  static constexpr char game_mark = 0;
+
+  int chunk(int rows) const { return std::min(rows, shared_->tower.max_rows()); }
+
+  void evaluate(raw_batch const& out) {
+    cpu::single_threaded const alone;
+    if (!workspace_) workspace_.emplace(*shared_, chunk(out.count));
+    int const most = workspace_->tower.max_rows();
+    for (int first = 0; first < out.count; first += most)
+      evaluate_chunk(out, first, std::min(most, out.count - first));
+  }
+
+  void evaluate_chunk(raw_batch const& out, int first, int count) {
+    auto const& tower = shared_->tower;
+    auto& work = *workspace_;
+    std::ptrdiff_t const row_inputs = tower.cells() * tower.inputs();
+    auto unpack_all = [&]<class Element>(Element* to) {
+      for (int r = 0; r < count; ++r) cpu::unpack(out.row(first + r), out.layout, to + r * row_inputs);
+    };
+    if (tower.bf16())
+      unpack_all(static_cast<cpu::bf16_bits*>(work.tower.input()));
+    else
+      unpack_all(static_cast<float*>(work.tower.input()));
+    tower.run(work.tower, count);
+    run_heads(out, first, count);
+  }
+
+  void run_heads(raw_batch const& out, int first, int count) {
+    auto const& tower = shared_->tower;
+    auto& work = *workspace_;
+    std::ptrdiff_t const row_outputs = tower.cells() * tower.channels();
+    if (!tower.bf16())
+      return shared_->heads.run(static_cast<float const*>(work.tower.output()), tower.channels(), out, first,
+                                count, work.scratch.data());
+    auto const* const from = static_cast<cpu::bf16_bits const*>(work.tower.output());
+    for (int done = 0; done < count; done += heads::max_rows) {
+      int const some = std::min(heads::max_rows, count - done);
+      cpu::widen(from + done * row_outputs, some * row_outputs, work.widened.data());
+      shared_->heads.run(work.widened.data(), tower.channels(), out, first + done, some, work.scratch.data());
+    }
+  }
+
+  std::shared_ptr<shared const> shared_;
+  std::optional<workspace> workspace_;
+  void const* fits_ = nullptr;  // the game_mark of the game that was checked last
+};
+
+}  // namespace batchmate

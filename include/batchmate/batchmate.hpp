@@ -7,7 +7,9 @@
 #include <batchmate/batch/lockstep.hpp>
 #include <batchmate/batch/overlapped.hpp>
 #include <batchmate/batch/per_tree.hpp>
+#include <batchmate/batch/shared_queue.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
+#include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/uniform.hpp>
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/game/hex.hpp>

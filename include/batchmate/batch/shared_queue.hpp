@@ -1,0 +1,87 @@
+#pragma once
+
+#include <batchmate/batch/concepts.hpp>
+#include <batchmate/batch/evaluation_queue.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace batchmate {
+
+/// An evaluator whose batches meet those of other threads in an `evaluation_queue`; one object serves all
+/// workers.
+template <game G, evaluator_for<G> E>
+class queued_evaluator {
+ public:
+  queued_evaluator(E evaluator, queue_settings const& settings)
+      : inner_(std::move(evaluator)), settings_(settings) {}
+
+  void submit(int slot, batch<G> const& rows) {
+    evaluation_ticket& ticket = tickets_[static_cast<std::size_t>(slot)];
+    ticket.open(rows.count);
+    queue_->enqueue(rows, ticket);
+  }
+  void wait(int slot) { tickets_[static_cast<std::size_t>(slot)].wait(); }
+  std::string identity() const { return inner_.identity(); }
+  void reserve(reservation const& wanted) {
+    queue_.reset();
+    tickets_.clear();
+    for (int i = 0; i < wanted.slots; ++i) tickets_.emplace_back();
+    queue_settings settings = settings_;
+    settings.askers = wanted.slots / 2;  // of a batch's two slots one is filled while the other is answered
+    queue_ = std::make_unique<evaluation_queue<G, E>>(inner_, settings);
+  }
+  bool needs_planes() const { return batchmate::needs_planes(inner_); }
+  bool is_shared() const { return true; }
+  std::size_t memory_bytes(reservation const& wanted) const {
+    int const copies = batchmate::is_shared(inner_) ? 1 : settings_.processors;
+    int const batches = settings_.processors + 2;
+    return static_cast<std::size_t>(copies) *
+               batchmate::memory_bytes(inner_, {wanted.layout, batches, settings_.max_batch}) +
+           static_cast<std::size_t>(batches) * batch_buffer<G>::bytes(settings_.max_batch);
+  }
+  evaluator_report report() const { return queue_ ? queue_->report() : evaluator_report{}; }
+
+ private:
+  E inner_;
+  queue_settings settings_;
+  std::deque<evaluation_ticket> tickets_;  // (slots)
+  std::unique_ptr<evaluation_queue<G, E>> queue_;
+};
+
+/// Positions of all threads meet in a queue, where a collector makes batches of them, processors evaluate
+/// these, and a distributor hands out the answers. For engines that bring their own threads, which use
+/// `evaluation_queue` itself.
+struct shared_queue {
+  int games = 128;       ///< in flight, over all threads
+  int groups = 2;        ///< a thread searches one group of its games while another is in the queue
+  int max_batch = 1024;  ///< rows
+  std::chrono::microseconds deadline{
+      500};            ///< how long a position may wait for others before its batch leaves
+  int processors = 1;  ///< threads that evaluate
+
+  batch_plan plan(batch_demand) const {
+    expects(games > 0, "shared_queue: games must be positive, got ", games);
+    expects(groups > 0, "shared_queue: groups must be positive, got ", groups);
+    expects(max_batch > 0, "shared_queue: max_batch must be positive, got ", max_batch);
+    return {.games = games, .groups = groups, .max_batch = max_batch};
+  }
+  std::string identity() const {
+    return concat("shared_queue games=", games, " groups=", groups, " max_batch=", max_batch,
+                  " deadline=", deadline.count(), "us processors=", processors);
+  }
+
+  /// Puts the queue between the workers and the evaluator.
+  template <game G, class E>
+  auto connect(E evaluator) const {
+    static_assert(std::copyable<E>,
+                  "batchmate::shared_queue: needs a copyable evaluator; wrap a device's in a handle");
+    return queued_evaluator<G, E>(std::move(evaluator), {max_batch, deadline, processors});
+  }
+};
+
+}  // namespace batchmate

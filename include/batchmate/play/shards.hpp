@@ -1,0 +1,159 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/eval/batch.hpp>
+#include <batchmate/net/safetensors.hpp>
+#include <batchmate/play/episode.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// The metadata `format` of a shard of training rows; docs/formats.md describes it.
+inline constexpr std::string_view rows_format = "batchmate-rows-1";
+
+/// Where training rows go, and what is written beside them about where they come from.
+struct shard_settings {
+  std::filesystem::path folder;  ///< must exist
+  int max_rows = 65536;          ///< of one shard, at least the plies of the longest game
+  std::string evaluator{};       ///< its identity
+  std::string search{};          ///< its identity
+  std::uint64_t seed = 0;        ///< of the run
+};
+
+/// The name of a run's shard in its folder, counted from 0: `rows-000000.safetensors`.
+inline std::string shard_name(int number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "rows-%06d.safetensors", number);
+  return name;
+}
+
+/// A sink that writes the samples of all episodes as training rows, shard by shard. Every shard holds whole
+/// episodes and shows up whole or not at all. What has come since the last shard is written by `finish`
+/// alone.
+template <game G>
+class row_writer {
+ public:
+  /// Allocates memory for one shard; writes nothing yet. Throws `contract_error` for a shard that cannot hold
+  /// every game.
+  explicit row_writer(shard_settings settings) : settings_(std::move(settings)) {
+    expects(settings_.max_rows >= G::max_plies, "row_writer: max_rows must be at least ", G::max_plies,
+            ", the longest game, got ", settings_.max_rows);
+    auto const n = static_cast<std::size_t>(settings_.max_rows);
+    planes_.reserve(n * sizeof(plane_words) / 8);
+    legal_.reserve(n * sizeof(actions_of<G>) / 8);
+    globals_.reserve(n * num_globals<G>);
+    policy_.reserve(n * G::num_actions);
+    for (auto* column : {&value_, &outcome_}) column->reserve(n);
+    for (auto* column : {&action_, &ply_}) column->reserve(n);
+    episode_.reserve(n);
+  }
+
+  /// What a writer allocates.
+  static std::size_t bytes(shard_settings const& settings) {
+    std::size_t const row = sizeof(plane_words) + sizeof(actions_of<G>) + sizeof(std::int64_t) +
+                            (num_globals<G> + G::num_actions + 4) * sizeof(float);
+    return static_cast<std::size_t>(settings.max_rows) * row;
+  }
+
+  /// Takes a finished episode. Throws `file_error` if a shard that is full cannot be written.
+  void operator()(episode<G> const& played) {
+    if (pending() + played.samples.size() > static_cast<std::size_t>(settings_.max_rows)) finish();
+    for (sample<G> const& s : played.samples) add(s);
+  }
+
+  /// Writes what no shard holds yet, if there is anything. Throws `file_error`; the rows are kept then.
+  void finish() {
+    if (pending() == 0) return;
+    save(settings_.folder / shard_name(shards_));
+    rows_ += static_cast<std::int64_t>(pending());
+    ++shards_;
+    planes_.clear(), legal_.clear(), globals_.clear(), policy_.clear();
+    value_.clear(), outcome_.clear(), action_.clear(), ply_.clear(), episode_.clear();
+  }
+
+  int shards() const { return shards_; }       ///< written so far
+  std::int64_t rows() const { return rows_; }  ///< in these
+
+ private:
+  using plane_words = decltype(plane_bits<G::input>::words);
+
+  std::size_t pending() const { return episode_.size(); }
+
+  void add(sample<G> const& s) {
+    row<G> packed{};
+    packed.encode(s.position);
+    packed.legal = s.position.legal_actions();
+    append(planes_, packed.planes.words);
+    append(legal_, packed.legal.words);
+    for (int g = 0; g < num_globals<G>; ++g) globals_.push_back(packed.globals[static_cast<std::size_t>(g)]);
+    append(policy_, s.policy);
+    value_.push_back(s.value);
+    outcome_.push_back(s.outcome);
+    action_.push_back(s.action);
+    ply_.push_back(s.ply);
+    episode_.push_back(s.episode);
+  }
+
+  template <class T, class Numbers>
+  static void append(std::vector<T>& column, Numbers const& numbers) {
+    column.insert(column.end(), std::begin(numbers), std::end(numbers));
+  }
+
+  void save(std::filesystem::path const& path) const {
+    std::uint64_t const n = pending();
+    std::vector<tensor> tensors;
+    auto const put = [&]<class T>(char const* name, dtype type, std::vector<std::uint64_t> a_row,
+                                  std::vector<T> const& numbers) {
+      a_row.insert(a_row.begin(), n);
+      tensors.push_back(tensor_of<T>(name, type, std::move(a_row), numbers));
+    };
+    put("episode", dtype::i64, {}, episode_);  // 8-byte numbers first, so that all lie aligned
+    put("planes", dtype::u8, {G::input.planes, 8 * G::input.words_per_plane()}, planes_);
+    put("legal", dtype::u8, {sizeof(actions_of<G>)}, legal_);
+    if constexpr (num_globals < G >> 0) put("globals", dtype::f32, {num_globals<G>}, globals_);
+    put("policy", dtype::f32, {G::num_actions}, policy_);
+    put("value", dtype::f32, {}, value_);
+    put("outcome", dtype::f32, {}, outcome_);
+    put("action", dtype::i32, {}, action_);
+    put("ply", dtype::i32, {}, ply_);
+    save_safetensors(path, tensors, metadata());
+  }
+
+  std::map<std::string, std::string> metadata() const {
+    std::string name;
+    if constexpr (game_with_text<G>) name = G::name();
+    return {{"format", std::string(rows_format)},
+            {"game", name},
+            {"planes", std::to_string(G::input.planes)},
+            {"rows", std::to_string(G::input.rows)},
+            {"columns", std::to_string(G::input.columns)},
+            {"globals", std::to_string(num_globals<G>)},
+            {"actions", std::to_string(G::num_actions)},
+            {"perspective", "player to move"},
+            {"evaluator", settings_.evaluator},
+            {"search", settings_.search},
+            {"seed", std::to_string(settings_.seed)}};
+  }
+
+  shard_settings settings_;
+  std::vector<std::uint64_t> planes_, legal_;  // (n, C, words_per_plane), (n, legal words)
+  std::vector<float> globals_, policy_;        // (n, globals), (n, A)
+  std::vector<float> value_, outcome_;         // (n)
+  std::vector<std::int32_t> action_, ply_;     // (n)
+  std::vector<std::int64_t> episode_;          // (n)
+  std::int64_t rows_ = 0;
+  int shards_ = 0;
+};
+
+}  // namespace batchmate

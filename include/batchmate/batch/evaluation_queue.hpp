@@ -38,6 +38,9 @@ struct queue_settings {
   std::chrono::microseconds deadline{
       500};            ///< how long a position may wait for others before its batch leaves
   int processors = 1;  ///< threads that evaluate batches, each with its evaluator on the host
+  /// Requests that can be open at once, such as blocking threads: when all are, no batch waits longer. 0: not
+  /// known
+  int askers = 0;
 };
 
 /// Counts down the rows of one request, so that a thread can wait for all of them.

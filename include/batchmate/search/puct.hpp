@@ -154,6 +154,7 @@ class puct::tree {
     wave_size_ = pushed_ = absorbed_ = 0;
     if (arena_[0].state == node_state::pending) {
       wave_[wave_size_++] = 0;
+      if (settings_.leaves > 1) add_virtual_loss(0);
       if (out.full()) return;
       out.next() = root;
       out.push();

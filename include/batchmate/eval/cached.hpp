@@ -1,0 +1,305 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/core/random.hpp>
+#include <batchmate/eval/concepts.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// How much a `cached` evaluator remembers.
+struct cache_settings {
+  int entries =
+      1 << 16;  ///< rows with their answers, rounded up to a multiple of 4; the least recently used give way
+};
+
+/// What became of the rows that a `cached` evaluator was asked for.
+struct cache_counts {
+  std::uint64_t hits = 0;     ///< answered from the table
+  std::uint64_t repeats = 0;  ///< equal to an earlier row of their batch, and evaluated with it
+  std::uint64_t misses = 0;   ///< evaluated
+
+  friend bool operator==(cache_counts const&, cache_counts const&) = default;
+};
+
+/// Rows with answers, by all bytes of the row; a bounded table of buckets of four.
+class answer_table {
+ public:
+  /// Room for this many rows of a layout.
+  void reserve(int entries, row_layout const& layout) {
+    buckets_ = static_cast<std::uint64_t>((entries + ways - 1) / ways);
+    words_ = words_of(layout);
+    actions_ = static_cast<std::size_t>(layout.num_actions);
+    auto const n = static_cast<std::size_t>(buckets_ * ways);
+    hashes_.assign(n, 0);
+    used_.assign(n, 0);
+    rows_.assign(n * words_, 0);
+    values_.assign(n, 0);
+    priors_.assign(n * actions_, 0);
+    clock_ = 0;
+  }
+  /// Bytes that `reserve` allocates.
+  static std::size_t memory_bytes(int entries, row_layout const& layout) {
+    auto const n = static_cast<std::size_t>((entries + ways - 1) / ways * ways);
+    return n * (2 * sizeof(std::uint64_t) + static_cast<std::size_t>(layout.row_bytes) +
+                static_cast<std::size_t>(layout.num_actions + 1) * sizeof(float));
+  }
+  /// The 64-bit words of a row that hold its planes, legal actions and globals.
+  static std::size_t words_of(row_layout const& layout) {
+    return static_cast<std::size_t>(layout.plane_words() + layout.legal_words() +
+                                    (layout.num_globals + 1) / 2);
+  }
+  /// A hash of a row's words, never 0.
+  static std::uint64_t hash_of(std::uint64_t const* row, std::size_t words) {
+    std::uint64_t hash = 0;
+    for (std::size_t i = 0; i < words; ++i) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[i] + 1);
+    return hash | 1;
+  }
+
+  /// Copies the answer of an equal row, with so many priors, and says whether there is one.
+  bool find(std::uint64_t hash, std::uint64_t const* row, int legal, float& value, float* priors) {
+    for (std::size_t i = bucket_of(hash), end = i + ways; i < end; ++i)
+      if (hashes_[i] == hash && std::memcmp(&rows_[i * words_], row, words_ * 8) == 0) {
+        used_[i] = ++clock_;
+        value = values_[i];
+        std::copy_n(&priors_[i * actions_], legal, priors);
+        return true;
+      }
+    return false;
+  }
+
+  /// Remembers an answer in place of an equal row's, or of the one in its bucket that was not used for
+  /// longest.
+  void insert(std::uint64_t hash, std::uint64_t const* row, int legal, float value, float const* priors) {
+    std::size_t const begin = bucket_of(hash);
+    std::size_t at = begin;
+    for (std::size_t i = begin; i < begin + ways; ++i) {
+      if (hashes_[i] == hash && std::memcmp(&rows_[i * words_], row, words_ * 8) == 0) return;
+      if (used_[i] < used_[at]) at = i;
+    }
+    hashes_[at] = hash;
+    used_[at] = ++clock_;
+    std::copy_n(row, words_, &rows_[at * words_]);
+    values_[at] = value;
+    std::copy_n(priors, legal, &priors_[at * actions_]);
+  }
+
+ private:
+  static constexpr int ways = 4;
+
+  std::size_t bucket_of(std::uint64_t hash) const {
+    return static_cast<std::size_t>((hash >> 32) * buckets_ >> 32) * ways;
+  }
+
+  std::uint64_t buckets_ = 0, clock_ = 0;
+  std::size_t words_ = 0, actions_ = 0;
+  std::vector<std::uint64_t> hashes_;  // (entries) 0: empty
+  std::vector<std::uint64_t> used_;    // (entries) the clock at its last use
+  std::vector<std::uint64_t> rows_;    // (entries, words)
+  std::vector<float> values_;          // (entries)
+  std::vector<float> priors_;          // (entries, A)
+};
+
+/// An evaluator that remembers its answers: rows equal in all bytes are evaluated once while the table holds
+/// them, and once within a batch. Answers are bit-identical to those of the evaluator inside, because the
+/// answer of a row depends on nothing else. Every copy has a table of its own.
+///
+///     cached evaluator{reference{load_network("net.safetensors")}, {.entries = 1 << 18}};
+///
+/// For evaluators that read planes and serve one thread. Copies of positions are allocated with the first
+/// batch of each slot, everything else by `reserve`.
+template <class E>
+class cached {
+  static constexpr bool known_to_read_planes = [] {
+    if constexpr (requires { typename std::bool_constant<E::needs_planes()>; })
+      return E::needs_planes();
+    else
+      return true;
+  }();
+  static_assert(
+      known_to_read_planes,
+      "batchmate::cached: an evaluator that reads positions cannot be cached, because equal rows need not be "
+      "equal positions");
+
+ public:
+  /// Takes the evaluator. Throws `contract_error` unless there are entries.
+  explicit cached(E inner, cache_settings settings = {}) : inner_(std::move(inner)), settings_(settings) {
+    expects(settings.entries > 0 && settings.entries <= 1 << 28, "cached: entries must be 1 to 2^28, got ",
+            settings.entries);
+  }
+
+  /// Throws `contract_error` if the evaluator does not fit, reads no planes, or is shared by all workers.
+  void reserve(reservation const& wanted) {
+    expects(batchmate::needs_planes(inner_),
+            "cached: an evaluator that reads positions cannot be cached: ", identity());
+    expects(!batchmate::is_shared(inner_),
+            "cached: an evaluator that all workers share cannot be cached: ", identity());
+    batchmate::reserve(inner_, wanted);
+    table_.reserve(settings_.entries, wanted.layout);
+    slots_.clear();
+    slots_.reserve(static_cast<std::size_t>(wanted.slots));
+    for (int slot = 0; slot < wanted.slots; ++slot) slots_.emplace_back(wanted);
+  }
+
+  template <game G>
+  void submit(int slot, batch<G> const& rows) {
+    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
+    slot_state& state = slots_[static_cast<std::size_t>(slot)];
+    expects(rows.count <= state.max_rows, "cached: ", state.max_rows, " rows were reserved, got ",
+            rows.count);
+    G* const positions = state.template positions<G>();
+    state.begin(rows.raw());
+    expects(layout_of<G>() == state.layout, "cached: the rows are not of the layout that was reserved");
+    std::size_t const words = state.words;
+    for (int b = 0; b < rows.count; ++b) {
+      std::uint64_t const* const bytes = state.asked.row(b);
+      std::uint64_t const hash = answer_table::hash_of(bytes, words);
+      int const legal = rows.rows[b].legal.count();
+      if (table_.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
+        ++counts_.hits;
+        continue;
+      }
+      int const known = state.misses, miss = state.find_or_add(hash, bytes);
+      state.pending.push_back({b, miss, legal});
+      if (miss < known) {
+        ++counts_.repeats;
+        continue;
+      }
+      ++counts_.misses;
+      positions[miss] = rows.positions[b];
+    }
+    if (state.misses > 0)
+      inner_.submit(slot,
+                    batch<G>{state.misses, positions, reinterpret_cast<row<G> const*>(state.rows.data()),
+                             state.values.data(), state.priors.data()});
+    state.submitted = state.misses > 0;
+  }
+
+  void wait(int slot) {
+    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
+    slot_state& state = slots_[static_cast<std::size_t>(slot)];
+    if (!std::exchange(state.submitted, false)) return;
+    inner_.wait(slot);
+    int inserted = 0;
+    for (auto const& p : state.pending) {
+      auto const miss = static_cast<std::size_t>(p.miss);
+      float const* const priors =
+          state.priors.data() + miss * static_cast<std::size_t>(state.layout.num_actions);
+      state.asked.values[p.row] = state.values[miss];
+      std::copy_n(priors, p.legal, state.asked.priors_of(p.row));
+      if (p.miss < inserted) continue;
+      table_.insert(state.hashes[miss], state.asked.row(p.row), p.legal, state.values[miss], priors);
+      ++inserted;
+    }
+  }
+
+  /// That of the evaluator inside: the numbers are the same.
+  std::string identity() const { return inner_.identity(); }
+  /// What became of all rows so far.
+  cache_counts counts() const { return counts_; }
+  /// The evaluator inside.
+  E const& inner() const { return inner_; }
+
+  /// The table, the slots and the evaluator inside; a position is counted as large as its row.
+  std::size_t memory_bytes(reservation const& wanted) const {
+    auto const rows = static_cast<std::size_t>(wanted.max_rows);
+    std::size_t const a_row = 2 * static_cast<std::size_t>(wanted.layout.row_bytes) + sizeof(waiting_row) +
+                              sizeof(std::uint64_t) +
+                              static_cast<std::size_t>(wanted.layout.num_actions + 1) * sizeof(float);
+    std::size_t const a_slot = rows * a_row + std::bit_ceil(2 * std::max<std::size_t>(rows, 1)) * sizeof(int);
+    return batchmate::memory_bytes(inner_, wanted) +
+           answer_table::memory_bytes(settings_.entries, wanted.layout) +
+           static_cast<std::size_t>(wanted.slots) * a_slot;
+  }
+
+ private:
+  /// A row that waits for the answer of a miss.
+  struct waiting_row {
+    int row;    // of the batch
+    int miss;   // of the inner batch
+    int legal;  // actions
+  };
+
+  /// The rows of one slot that are being evaluated, each once.
+  struct slot_state {
+    explicit slot_state(reservation const& wanted)
+        : max_rows(wanted.max_rows), layout(wanted.layout), words(answer_table::words_of(layout)) {
+      auto const n = static_cast<std::size_t>(max_rows);
+      rows.resize(n * stride());
+      hashes.resize(n);
+      values.resize(n);
+      priors.resize(n * static_cast<std::size_t>(wanted.layout.num_actions));
+      index.resize(std::bit_ceil(2 * std::max<std::size_t>(n, 1)));
+      pending.reserve(n);
+    }
+
+    void begin(raw_batch const& batch) {
+      asked = batch;
+      misses = 0;
+      submitted = false;
+      pending.clear();
+      index_mask = std::bit_ceil(2 * static_cast<std::size_t>(std::max(batch.count, 1))) - 1;
+      std::fill_n(index.begin(), index_mask + 1, -1);
+    }
+
+    /// The number of the miss that equals the row, which is added if there is none.
+    int find_or_add(std::uint64_t hash, std::uint64_t const* row) {
+      std::size_t at = hash >> 1 & index_mask;
+      for (; index[at] >= 0; at = (at + 1) & index_mask) {
+        auto const miss = static_cast<std::size_t>(index[at]);
+        if (hashes[miss] == hash && std::memcmp(&rows[miss * stride()], row, words * 8) == 0)
+          return index[at];
+      }
+      auto const miss = static_cast<std::size_t>(misses);
+      hashes[miss] = hash;
+      std::copy_n(row, words, &rows[miss * stride()]);
+      return index[at] = misses++;
+    }
+
+    /// Words from row to row.
+    std::size_t stride() const { return static_cast<std::size_t>(layout.row_bytes / 8); }
+
+    /// Room for `max_rows` positions of G.
+    template <game G>
+    G* positions() {
+      std::size_t const size = static_cast<std::size_t>(max_rows) * sizeof(G);
+      std::size_t space = size + alignof(G);
+      if (position_bytes.size() < space) position_bytes.resize(space);
+      void* at = position_bytes.data();
+      return static_cast<G*>(std::align(alignof(G), size, at, space));
+    }
+
+    int max_rows;
+    row_layout layout;
+    std::size_t words;  // of a row that are compared
+    raw_batch asked{};
+    int misses = 0;
+    std::size_t index_mask = 0;  // the part of `index` in use, less 1
+    bool submitted = false;
+    std::vector<std::byte> position_bytes;  // (misses) positions
+    std::vector<std::uint64_t> rows;        // (misses, row_bytes / 8)
+    std::vector<std::uint64_t> hashes;      // (misses)
+    std::vector<float> values;              // (misses)
+    std::vector<float> priors;              // (misses, A)
+    std::vector<int> index;                 // open addressing: the number of a miss, or -1
+    std::vector<waiting_row> pending;
+  };
+
+  E inner_;
+  cache_settings settings_;
+  cache_counts counts_;
+  answer_table table_;
+  std::vector<slot_state> slots_;
+};
+
+}  // namespace batchmate

@@ -1,0 +1,247 @@
+#include "network_rows.hpp"
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/eval/cached.hpp>
+#include <batchmate/eval/reference.hpp>
+#include <batchmate/eval/uniform.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace batchmate;
+
+using G = random_position<2, 5, 5, 26, 1>;
+
+namespace {
+
+/// Answers by the rows, but only in `wait`, and counts the rows. It checks that rows and positions belong
+/// together.
+struct late {
+  void reserve(reservation const& wanted) { pending.resize(static_cast<std::size_t>(wanted.slots)); }
+  void submit(int slot, batch<G> const& rows) {
+    if (*fail) throw evaluation_error("late: failed");
+    pending[static_cast<std::size_t>(slot)] = rows;
+    evaluated += rows.count;
+  }
+  void wait(int slot) {
+    auto& rows = pending[static_cast<std::size_t>(slot)];
+    for (int b = 0; b < rows.count; ++b) {
+      row<G> expected{};
+      expected.encode(rows.positions[b]);
+      CHECK(expected.planes == rows.rows[b].planes);
+      CHECK(expected.globals == rows.rows[b].globals);
+      CHECK(rows.rows[b].legal == rows.positions[b].legal_actions());
+      rows.values[b] = value_of(rows.positions[b]);
+      for (int i = 0; i < rows.rows[b].legal.count(); ++i)
+        rows.priors_of(b)[i] = value_of(rows.positions[b]) + static_cast<float>(i);
+    }
+    rows.count = 0;
+  }
+  std::string identity() const { return "late"; }
+  static float value_of(G const& position) { return static_cast<float>(position.seed); }
+
+  std::shared_ptr<bool> fail = std::make_shared<bool>(false);
+  int evaluated = 0;
+  std::vector<batch<G>> pending;
+};
+
+/// The same batch answered by another evaluator and by itself, bit by bit over all that the contract
+/// promises.
+bool same_answers(filled_batch<G>& a, filled_batch<G>& b) {
+  bool same = std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(float)) == 0;
+  for (std::size_t r = 0; r < a.rows.size(); ++r)
+    same =
+        same && std::memcmp(a.view().priors_of(static_cast<int>(r)), b.view().priors_of(static_cast<int>(r)),
+                            static_cast<std::size_t>(a.rows[r].legal.count()) * sizeof(float)) == 0;
+  return same;
+}
+
+std::vector<G> positions_of(std::vector<std::uint64_t> const& seeds) {
+  std::vector<G> positions;
+  for (auto const seed : seeds) positions.push_back({seed});
+  return positions;
+}
+
+bool answered(filled_batch<G>& filled) {
+  bool right = true;
+  for (std::size_t b = 0; b < filled.rows.size(); ++b)
+    right = right && filled.values[b] == late::value_of(filled.positions[b]) &&
+            filled.view().priors_of(static_cast<int>(b))[0] == late::value_of(filled.positions[b]);
+  return right;
+}
+
+}  // namespace
+
+TEST_CASE("each row is evaluated once, within a batch and from batch to batch") {
+  cached evaluator{late{}, {.entries = 1000}};
+  static_assert(require_evaluator<cached<late>, G>());
+  reserve(evaluator, {layout_of<G>(), 1, 8});
+  filled_batch<G> first(positions_of({1, 2, 1, 3, 2, 1}));
+  evaluator.submit(0, first.view());
+  evaluator.wait(0);
+  CHECK(answered(first));
+  CHECK(evaluator.counts() == cache_counts{.hits = 0, .repeats = 3, .misses = 3});
+  filled_batch<G> second(positions_of({3, 4, 1, 4}));
+  evaluator.submit(0, second.view());
+  evaluator.wait(0);
+  evaluator.wait(0);
+  CHECK(answered(second));
+  CHECK(evaluator.counts() == cache_counts{.hits = 2, .repeats = 4, .misses = 4});
+  filled_batch<G> third(positions_of({4, 3}));
+  evaluator.submit(0, third.view());
+  evaluator.wait(0);
+  CHECK(answered(third));
+  CHECK(evaluator.counts() == cache_counts{.hits = 4, .repeats = 4, .misses = 4});
+  CHECK(evaluator.inner().evaluated == 4);
+  CHECK(evaluator.identity() == "late");
+}
+
+TEST_CASE("two slots may be under way with the same rows") {
+  cached evaluator{late{}};
+  reserve(evaluator, {layout_of<G>(), 2, 4});
+  filled_batch<G> a(positions_of({1, 2, 3})), b(positions_of({3, 4, 3, 1})), c(positions_of({4, 2}));
+  evaluator.submit(0, a.view());
+  evaluator.submit(1, b.view());
+  evaluator.wait(0);
+  CHECK(answered(a));
+  evaluator.submit(0, c.view());
+  evaluator.wait(1);
+  CHECK(answered(b));
+  evaluator.wait(0);
+  CHECK(answered(c));
+  CHECK(evaluator.counts() == cache_counts{.hits = 1, .repeats = 1, .misses = 7});
+}
+
+TEST_CASE("rows that differ in their legal actions or globals alone are different rows") {
+  cached evaluator{reference(random_network(extents_for<G>(1, 8), 2))};
+  reserve(evaluator, {layout_of<G>(), 1, 4});
+  filled_batch<G> filled(positions_of({1, 1, 1, 1}));
+  filled.rows[1].legal = action_set<26>::only(5);
+  filled.rows[2].globals[0] = 3;
+  evaluator.submit(0, filled.view());
+  evaluator.wait(0);
+  CHECK(evaluator.counts() == cache_counts{.hits = 0, .repeats = 1, .misses = 3});
+  CHECK(filled.view().priors_of(1)[0] == 1.0f);
+  CHECK(filled.values[2] != filled.values[0]);
+  CHECK(filled.values[3] == filled.values[0]);
+}
+
+TEST_CASE("rows with equal hashes are told apart by their bytes") {
+  answer_table table;
+  row_layout const layout{{1, 1, 1}, 2, 0, 16};
+  table.reserve(8, layout);
+  std::array<std::uint64_t, 2> const a{1, 3}, b{0, 3};
+  std::array<float, 2> const priors{0.25f, 0.75f};
+  std::array<float, 2> found{};
+  float value = 9;
+  table.insert(7, a.data(), 2, 0.5f, priors.data());
+  CHECK_FALSE(table.find(7, b.data(), 2, value, found.data()));
+  CHECK(value == 9);
+  table.insert(7, b.data(), 2, -0.5f, priors.data());
+  CHECK(table.find(7, a.data(), 2, value, found.data()));
+  CHECK(value == 0.5f);
+  CHECK(found == priors);
+  CHECK(table.find(7, b.data(), 2, value, found.data()));
+  CHECK(value == -0.5f);
+}
+
+TEST_CASE("the row that was not used for longest gives way in a full bucket") {
+  answer_table table;
+  table.reserve(4, {{1, 1, 1}, 2, 0, 16});
+  std::array<float, 2> priors{};
+  float value = 0;
+  auto const insert = [&](std::uint64_t n) {
+    std::array<std::uint64_t, 2> const row{n, 3};
+    table.insert(answer_table::hash_of(row.data(), 2), row.data(), 2, static_cast<float>(n), priors.data());
+  };
+  auto const find = [&](std::uint64_t n) {
+    std::array<std::uint64_t, 2> const row{n, 3};
+    return table.find(answer_table::hash_of(row.data(), 2), row.data(), 2, value, priors.data());
+  };
+  for (std::uint64_t n = 0; n < 4; ++n) insert(n);
+  CHECK(find(0));
+  insert(4);
+  CHECK(find(0));
+  CHECK_FALSE(find(1));
+  CHECK(find(4));
+  CHECK(value == 4);
+}
+
+TEST_CASE("answers are bit-identical to those without a cache, in a table of any size") {
+  network const net = random_network(extents_for<G>(1, 8), 2);
+  random_stream random(random_key{6});
+  reference plain(net);
+  plain.reserve({layout_of<G>(), 2, 16});
+  for (int const entries : {4, 40, 4000}) {
+    cached evaluator{reference(net), {.entries = entries}};
+    reserve(evaluator, {layout_of<G>(), 2, 16});
+    bool same = true;
+    for (int round = 0; round < 60; ++round) {
+      std::vector<std::uint64_t> seeds(1 + random.below(16));
+      for (auto& seed : seeds) seed = random.below(50);
+      filled_batch<G> expected(positions_of(seeds)), found(positions_of(seeds));
+      plain.submit(round % 2, expected.view());
+      evaluator.submit(round % 2, found.view());
+      evaluator.wait(round % 2);
+      same = same && same_answers(expected, found);
+    }
+    CAPTURE(entries);
+    CHECK(same);
+    if (entries == 4000) CHECK(evaluator.counts().misses == 50);
+    if (entries == 4) CHECK(evaluator.counts().misses > 200);
+    CHECK(evaluator.counts().hits > 0);
+    CHECK(evaluator.identity() == plain.identity());
+  }
+}
+
+TEST_CASE("a failure inside leaves the cache usable") {
+  late inner;
+  cached evaluator{inner};
+  reserve(evaluator, {layout_of<G>(), 1, 4});
+  filled_batch<G> filled(positions_of({1, 2}));
+  *inner.fail = true;
+  CHECK_THROWS_AS(evaluator.submit(0, filled.view()), evaluation_error);
+  CHECK_NOTHROW(evaluator.wait(0));
+  *inner.fail = false;
+  evaluator.submit(0, filled.view());
+  evaluator.wait(0);
+  CHECK(answered(filled));
+  CHECK(evaluator.inner().evaluated == 2);
+}
+
+TEST_CASE("what cannot be cached is refused") {
+  CHECK_THROWS_AS((cached{late{}, {.entries = 0}}), contract_error);
+  cached evaluator{late{}};
+  filled_batch<G> filled(positions_of({1, 2, 3}));
+  CHECK_THROWS_AS(evaluator.submit(0, filled.view()), contract_error);
+  reserve(evaluator, {layout_of<G>(), 1, 2});
+  CHECK_THROWS_AS(evaluator.submit(0, filled.view()), contract_error);
+  CHECK_THROWS_AS(evaluator.submit(1, filled.view()), contract_error);
+  CHECK_THROWS_AS(evaluator.wait(-1), contract_error);
+  struct reads_positions : late {
+    bool needs_planes() const { return false; }
+  };
+  struct shared : late {
+    bool is_shared() const { return true; }
+  };
+  cached positions_cached{reads_positions{}};
+  CHECK_THROWS_WITH_AS(reserve(positions_cached, {layout_of<G>(), 1, 2}),
+                       doctest::Contains("reads positions"), contract_error);
+  cached shared_cached{shared{}};
+  CHECK_THROWS_WITH_AS(reserve(shared_cached, {layout_of<G>(), 1, 2}), doctest::Contains("all workers share"),
+                       contract_error);
+}
+
+TEST_CASE("its memory covers the table, the slots and the evaluator inside") {
+  reservation const wanted{layout_of<G>(), 2, 16};
+  reference const inner(random_network(extents_for<G>(1, 8), 2));
+  cached const evaluator{inner, {.entries = 1000}};
+  std::size_t const least = memory_bytes(inner, wanted) + 1000 * (sizeof(row<G>) + 27 * sizeof(float));
+  CHECK(memory_bytes(evaluator, wanted) > least);
+  CHECK(memory_bytes(evaluator, wanted) < 2 * least);
+}

@@ -36,14 +36,17 @@ struct top_k {
   /// Depths below the root.
   int depth() const { return static_cast<int>(std::find(widths.begin(), widths.end(), 0) - widths.begin()); }
 
+  /// Throws `contract_error` as `check` does.
   int max_rows() const {
+    check();
     int rows = 1;
     for (int d = 0; d < depth(); ++d) rows *= widths[d];
     return rows;
   }
 
-  /// The most nodes a tree can hold.
+  /// The most nodes a tree can hold. Throws `contract_error` as `check` does.
   int max_nodes() const {
+    check();
     int nodes = 1, level = 1;
     for (int d = 0; d < depth(); ++d) nodes += level *= widths[d];
     return nodes;

@@ -270,7 +270,7 @@ def needs_no_comment(found, known):
     return (found.name in ("operator", found.scope, "~" + found.scope) or (found.scope and found.name in known) or
             re.match(r"(friend|static_assert|using namespace|extern template)\b", head) or
             re.match(r"using\s+[\w:]*::\w+$", head) or re.search(r"=\s*(default|delete)$", head) or
-            re.search(r"\btemplate\s*<\s*>", head) or "->" in head and re.match(r"\w+\(\)\s*->", head.split("> ")[-1]) or
+            re.search(r"\btemplate\s*<\s*>", head) or re.search(r"\b(class|struct)\s+\w+::", head) or "->" in head and re.match(r"\w+\(\)\s*->", head.split("> ")[-1]) or
             (found.kind == "other" and re.match(r"(template\s*<.*>\s*)?(class|struct|union|enum)\b", head) and
              "{" not in head and "=" not in head))
 

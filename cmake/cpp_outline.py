@@ -62,7 +62,7 @@ def name_of(head):
     head = re.sub(r"\b(__attribute__|alignas|requires|explicit|decltype)\s*\(\)", " ", without_template_heads(head))
     if "operator" in head:
         return "operator"
-    found = re.match(r"(?:typedef\s+)?(?:enum\s+)?(?:class|struct|union|enum)\s+(?:alignas\(\)\s*)?(\w+)", head)
+    found = re.match(r"(?:typedef\s+)?(?:enum\s+)?(?:class|struct|union|enum)\s+(?:\w+::)*(\w+)", head)
     if found and "()" not in head[found.end():]:
         return found[1]
     for pattern in (r"(?:namespace|concept|using)\s+([\w:]+)", r"(~?\w+)\s*(?:<[^()]*>)?\s*\(\)"):
@@ -146,7 +146,7 @@ class Outline:
         scope = self.stack.pop()
         self.head, self.first, self.parens = "", 0, scope.parens
         if scope.kind in ("initialiser", "other"):
-            self.head, self.first = scope.head + "{}", scope.first  # the declaration goes on behind it
+            self.head, self.first = scope.head + ("" if scope.parens else "{}"), scope.first  # the declaration goes on behind it
         elif scope.kind == "function":
             self.declare("function", scope.head, scope.first, scope.body)
         elif scope.kind in ("type", "namespace"):

@@ -84,8 +84,8 @@ TEST_CASE("a network of one block and one channel is computed as on paper") {
   CHECK(filled.priors[1] == doctest::Approx(1 / (1 + std::exp(-1.5))));
   CHECK(filled.values[0] == doctest::Approx(std::tanh(0.875)));
   evaluate(reference(paper_network(3)), filled, 1);
-  double const win = std::exp(1.75), loss = std::exp(-1.75);
-  CHECK(filled.values[0] == doctest::Approx((win - loss) / (win + 1 + loss)));
+  double const won = std::exp(1.75), lost = std::exp(-1.75);
+  CHECK(filled.values[0] == doctest::Approx((won - lost) / (won + 1 + lost)));
 }
 
 TEST_CASE_TEMPLATE("it agrees with a second implementation in double precision", G,

@@ -10,14 +10,23 @@
 
 namespace batchmate {
 
+/// An evaluator to be put behind `Any`, an `any_evaluator<G>`. Whether it is movable must not be asked here:
+/// a decorator of `Any` is, if this holds.
+template <class E, class Any>
+concept wrapped_by = !std::same_as<E, Any> && requires(E & evaluator, typename Any::batch_type const& rows) {
+  evaluator.submit(0, rows);
+  evaluator.wait(0);
+};
+
 /// Any evaluator of G behind one virtual call a batch, for programs that choose it at run time.
 template <game G>
 class any_evaluator {
  public:
-  template <class E>
-  requires(!std::same_as<std::remove_cvref_t<E>, any_evaluator> && evaluator_for<std::remove_cvref_t<E>, G>)
-      any_evaluator(E&& evaluator)  // NOLINT: converts on purpose
-      : held_(std::make_unique<holder<std::remove_cvref_t<E>>>(std::forward<E>(evaluator))) {}
+  using batch_type = batch<G>;  ///< what it evaluates
+
+  template <wrapped_by<any_evaluator> E>
+  any_evaluator(E evaluator)  // NOLINT: converts on purpose
+      : held_(std::make_unique<holder<E>>(std::move(evaluator))) {}
   any_evaluator(any_evaluator&&) noexcept = default;
   any_evaluator& operator=(any_evaluator&&) noexcept = default;
   any_evaluator(any_evaluator const& other) : held_(other.held_->clone()) {}

@@ -40,10 +40,11 @@ class delivery {
 
   /// Takes a finished episode's contents and leaves an empty one behind; calls the sink for all that are due.
   void finish(episode<G>& done) {
+    std::uint64_t const hash = random_key{done.hash()}.split(static_cast<std::uint64_t>(done.number)).state;
     std::lock_guard lock(mutex_);
     finished_ += 1;
     rows_ += static_cast<std::int64_t>(done.samples.size());
-    hash_ += random_key{done.hash()}.split(static_cast<std::uint64_t>(done.number)).state;
+    hash_ += hash;
     std::int64_t const place = (done.number - first_) / stride_;
     episode<G>& kept = waiting_[place];
     if (!spare_.empty()) {

@@ -54,12 +54,23 @@ class running {
       for (auto& w : workers_) threads.emplace_back([this, &w] { work(*w); });
       watch();
     }
-    if (failure_) std::rethrow_exception(failure_);
+    if (failure_) {
+      hand_over_finished();
+      std::rethrow_exception(failure_);
+    }
     episodes_.flush();
     return count();
   }
 
  private:
+  /// What is finished reaches the sink even if the run has failed, unless it is the sink that fails.
+  void hand_over_finished() {
+    try {
+      episodes_.flush();
+    } catch (...) {  // the first failure is the one to report
+    }
+  }
+
   void make_groups(bool shared) {
     int const per_batch = layout_.workers_per_batch;
     for (int owner = 0; owner < layout_.threads / per_batch; ++owner)

@@ -35,7 +35,7 @@ class self_play {
     auto const times = [](int n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
     memory_plan m;
     m.trees = times(l.plan.games, search_.template tree_bytes<G>());
-    m.episodes = times(l.plan.games * (1 + waiting_episodes), G::max_plies * sizeof(sample<G>));
+    m.episodes = times(window * l.plan.games, G::max_plies * sizeof(sample<G>));
     m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch()));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;
@@ -55,7 +55,7 @@ class self_play {
     expects(options.memory_limit == 0 || planned <= options.memory_limit, "self_play: ", l.plan.games,
             " games in flight can need ", planned, " bytes, the memory limit is ", options.memory_limit);
     running<G, S, connected> now(opening_, search_, evaluator_, l, options,
-                                 std::int64_t{waiting_episodes} * l.plan.games, as_episode_sink(sink));
+                                 std::int64_t{window} * l.plan.games, as_episode_sink(sink));
     statistics done = now.play();
     done.planned_bytes = planned;
     return done;

@@ -1,11 +1,12 @@
 #include "toy_board.hpp"
 
+#include <batchmate/cpu/evaluator.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/game/connect4.hpp>
-#include <batchmate/onednn.hpp>
 
 #include <doctest/doctest.h>
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -180,6 +183,26 @@ TEST_CASE("onednn: two copies on two threads at once give the same answers as on
   two.join();
   CHECK(different[0] == 0);
   CHECK(different[1] == 0);
+}
+
+TEST_CASE("onednn: neither making an evaluator nor running it starts a thread, whatever OpenMP is set to") {
+  auto const max = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
+  auto const set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  bool const found = max && set;
+  REQUIRE(found);
+  auto const threads = [] {
+    auto const all = std::filesystem::directory_iterator("/proc/self/task");
+    return std::distance(begin(all), end(all));
+  };
+  int const before = max();
+  auto const threads_before = threads();
+  set(3);
+  bm::onednn evaluator(toys::network_for<hex_like>(1, 32, 3, 1));
+  toys::owned_batch<hex_like> batch(toys::positions<hex_like>(33, 1));
+  evaluator.submit(0, batch.view());
+  CHECK(threads() == threads_before);
+  CHECK(max() == 3);
+  set(before);
 }
 
 TEST_CASE("onednn: copies and moves serve after the original is gone") {

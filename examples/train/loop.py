@@ -187,7 +187,7 @@ def parse_flags(arguments):
     add("--generations", type=positive, metavar="N", help="stop after generation N")
     add("--programs", type=Path, default=PROGRAMS, metavar="FOLDER", help="where selfplay and match are (%(default)s)")
     play = parser.add_argument_group("self-play").add_argument
-    play("--simulations", type=positive, default=64, metavar="N", help="a move, also when measuring (%(default)s)")
+    play("--simulations", type=positive, default=100, metavar="N", help="a move, also when measuring (%(default)s)")
     play("--episodes", type=positive, default=500, metavar="N", help="games a generation (%(default)s)")
     play("--games", type=positive, default=64, metavar="N", help="in flight (%(default)s)")
     play("--evaluator", default="auto", help="what runs the network (%(default)s)")

@@ -33,7 +33,7 @@ class Settings:
 
     steps: int = 1000            # optimizer steps
     batch: int = 256             # B, rows a step
-    lr: float = 3e-3             # the highest, after the warm-up
+    lr: float = 5e-3             # the highest, after the warm-up
     weight_decay: float = 1e-2   # AdamW's, of weights but not of biases and batch norm
     value_mix: float = 0.0       # share of the search's value in the value's target; the rest is the result
     value_weight: float = 1.0    # of the value's loss beside the policy's

@@ -15,8 +15,8 @@ namespace batchmate {
 /// Hands out episode numbers and brings finished episodes to the sink in the order of their numbers, one at a
 /// time.
 ///
-/// An episode waits here until all before it are finished; none is begun more than `window` ahead of the
-/// oldest that is not, so that what waits is bounded.
+/// An episode waits here until all before it are finished. Never more than `window` are in flight or waiting, so
+/// that memory is bounded.
 template <game G>
 class delivery {
  public:

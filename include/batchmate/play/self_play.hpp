@@ -65,8 +65,8 @@ class self_play {
   auto const& evaluator() const { return evaluator_; }
 
  private:
-  static constexpr int waiting_episodes =
-      4;  // finished games that may wait for the oldest, for each in flight
+  /// Episodes in flight or waiting for an older one, for each game in flight.
+  static constexpr int window = 2;
 
   using connected = decltype(connect<G>(std::declval<B const&>(), std::declval<E>()));
 

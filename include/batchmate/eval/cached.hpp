@@ -50,14 +50,14 @@ class answer_table {
   }
   /// Bytes that `reserve` allocates.
   static std::size_t memory_bytes(int entries, row_layout const& layout) {
-    auto const n = static_cast<std::size_t>((entries + ways - 1) / ways * ways);
+    auto const n = static_cast<std::size_t>((entries + ways - 1) / ways) * ways;
     return n * (2 * sizeof(std::uint64_t) + static_cast<std::size_t>(layout.row_bytes) +
                 static_cast<std::size_t>(layout.num_actions + 1) * sizeof(float));
   }
   /// The 64-bit words of a row that hold its planes, legal actions and globals.
   static std::size_t words_of(row_layout const& layout) {
-    return static_cast<std::size_t>(layout.plane_words() + layout.legal_words() +
-                                    (layout.num_globals + 1) / 2);
+    int const words = layout.plane_words() + layout.legal_words() + (layout.num_globals + 1) / 2;
+    return static_cast<std::size_t>(words);
   }
   /// A hash of a row's words, never 0.
   static std::uint64_t hash_of(std::uint64_t const* row, std::size_t words) {

@@ -63,18 +63,18 @@ template <int Width>
 struct vector_of;
 template <>
 struct vector_of<4> {
-  typedef float type __attribute__((vector_size(16)));
-  typedef float in_memory __attribute__((vector_size(16), aligned(4), may_alias));
+  using type __attribute__((vector_size(16))) = float;
+  using in_memory __attribute__((vector_size(16), aligned(4), may_alias)) = float;
 };
 template <>
 struct vector_of<8> {
-  typedef float type __attribute__((vector_size(32)));
-  typedef float in_memory __attribute__((vector_size(32), aligned(4), may_alias));
+  using type __attribute__((vector_size(32))) = float;
+  using in_memory __attribute__((vector_size(32), aligned(4), may_alias)) = float;
 };
 template <>
 struct vector_of<16> {
-  typedef float type __attribute__((vector_size(64)));
-  typedef float in_memory __attribute__((vector_size(64), aligned(4), may_alias));
+  using type __attribute__((vector_size(64))) = float;
+  using in_memory __attribute__((vector_size(64), aligned(4), may_alias)) = float;
 };
 
 /// Sixteen outputs of `Rows` rows. Every sum runs over the inputs in ascending order, so that it depends
@@ -123,10 +123,12 @@ BATCHMATE_INLINE void all_outputs(packed_dense const& layer, dense_input x, int 
 }
 
 #ifdef __x86_64__
+/// `all_outputs` for processors with AVX-512.
 __attribute__((target("avx512f"))) inline void with_avx512(packed_dense const& layer, dense_input const& x,
                                                            int rows, bool relu, float* y) {
   all_outputs<16, 8>(layer, x, rows, relu, y);
 }
+/// `all_outputs` for processors with AVX2.
 __attribute__((target("avx2"))) inline void with_avx2(packed_dense const& layer, dense_input const& x,
                                                       int rows, bool relu, float* y) {
   all_outputs<8, 4>(layer, x, rows, relu, y);

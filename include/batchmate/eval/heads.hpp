@@ -77,10 +77,9 @@ class heads {
 
   /// Floats of scratch that one thread needs for `run`.
   std::size_t scratch_floats() const {
-    return static_cast<std::size_t>(features_size() +
-                                    max_rows * (cells_ * (policy_channels_ + value_channels_) +
-                                                policy_.padded_outputs() + hidden_.padded_outputs() +
-                                                value_.padded_outputs()));
+    int const a_row = cells_ * (policy_channels_ + value_channels_) + policy_.padded_outputs() +
+                      hidden_.padded_outputs() + value_.padded_outputs();
+    return static_cast<std::size_t>(features_size()) + static_cast<std::size_t>(a_row) * max_rows;
   }
 
   /// Bytes held by the repacked weights.

@@ -109,10 +109,12 @@ class reference {
   /// From the first cell of the board to its last, with the frame between the rows.
   int span_of_cells() const { return shared_->net.input.rows * width() - 2; }
   std::size_t board_size(int channels) const {
-    return static_cast<std::size_t>((shared_->net.input.rows + 2) * width() * channels);
+    int const cells = (shared_->net.input.rows + 2) * width();
+    return static_cast<std::size_t>(cells) * static_cast<std::size_t>(channels);
   }
   std::size_t tower_size() const {
-    return static_cast<std::size_t>(shared_->net.channels() * shared_->net.input.cells());
+    return static_cast<std::size_t>(shared_->net.channels()) *
+           static_cast<std::size_t>(shared_->net.input.cells());
   }
 
   void evaluate(raw_batch const& rows, int b) {

@@ -31,6 +31,7 @@ TEST_CASE("the layout says where the parts of a row lie") {
   CHECK(std::memcmp(globals, expected, sizeof expected) == 0);
   CHECK(globals[3] == 0);
   CHECK(layout_of<without_globals>().input == shape{1, 2, 3});
+  CHECK(sizeof(row<without_globals>) == 16);  // one word of planes, one of legal actions, no padding
 }
 
 TEST_CASE("encoding replaces what was there and keeps the legal actions") {

@@ -9,6 +9,12 @@
 
 namespace batchmate {
 
+/// The globals of a row whose game has none: takes no room.
+struct no_globals {
+  float* data() { return nullptr; }
+  friend bool operator==(no_globals, no_globals) { return true; }
+};
+
 /// One packed position as it travels to an evaluator: planes, legal actions and globals; every byte is
 /// determined by the position, so that equal rows may be found by memcmp.
 template <game G>
@@ -16,7 +22,9 @@ struct row {
   plane_bits<G::input> planes;  ///< (C, words_per_plane)
   actions_of<G> legal;          ///< bit a: action a is legal
   /// (globals, rounded up to an even number with zeros), fp32
-  [[no_unique_address]] std::array<float, (num_globals<G> + 1) / 2 * 2> globals{};
+  [[no_unique_address]] std::conditional_t<num_globals<G> == 0, no_globals,
+                                           std::array<float, (num_globals<G> + 1) / 2 * 2>>
+      globals{};
 
   /// Replaces the planes and globals by those of a position; `legal` stays.
   void encode(G const& position) {

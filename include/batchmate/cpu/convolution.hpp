@@ -22,9 +22,9 @@ struct convolution_plan {
 
 /// The extents of a `convolution_plan`.
 struct convolution_extents {
-  int rows, inputs, outputs, height, width, kernel;
-  bool residual;
-  dnnl::memory::data_type type;  ///< of activations and weights
+  int rows, inputs, outputs, height, width, kernel;  ///< B, C, K, H, W and R = S
+  bool residual;                                     ///< whether the output is added to what was there
+  dnnl::memory::data_type type;                      ///< of activations and weights
 };
 
 /// How the network's weights (K, C, R, S) lie in its file.
@@ -89,7 +89,7 @@ inline convolution_plan plan_convolution(std::string const& name, dnnl::engine c
 
 /// The weights and bias of one convolution as its plan wants them.
 struct convolution_weights {
-  dnnl::memory weights, bias;
+  dnnl::memory weights, bias;  ///< (K, C, R, S) in the plan's layout; (K) in fp32
 
   /// Copies and reorders those of the network.
   convolution_weights(std::string const& name, dnnl::engine const& engine, convolution_extents const& of,

@@ -153,6 +153,7 @@ class tower_workspace {
   std::vector<views> views_;  // (max_rows), of 1, 2, ... rows
 };
 
+/// One primitive after the other, each on the first `rows` rows.
 inline void tower::run(tower_workspace& workspace, int rows) const {
   auto const& plans = plans_[static_cast<std::size_t>(rows - 1)].of;
   auto const& view = workspace.views_[static_cast<std::size_t>(rows - 1)];

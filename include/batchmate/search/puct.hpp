@@ -328,16 +328,14 @@ class puct::tree {
 
   /// The root's child to play: the most visited, or one drawn by visits^(1 / temperature).
   int choose_move() const {
-    float const temperature =
+    float const chosen =
         ply_ < settings_.temperature_plies ? settings_.temperature : settings_.final_temperature;
     int const n = arena_[0].num_children;
     int most = 0;
     for (int i = 1; i < n; ++i)
       if (visits_of(i) > visits_of(most)) most = i;
-    if (temperature == 0) return most;
-    auto const weight = [&](int i) {
-      return std::pow(double{visits_of(i)} / visits_of(most), 1.0 / temperature);
-    };
+    if (chosen == 0) return most;
+    auto const weight = [&](int i) { return std::pow(double{visits_of(i)} / visits_of(most), 1.0 / chosen); };
     double total = 0;
     for (int i = 0; i < n; ++i) total += weight(i);
     random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::move)};

@@ -1,0 +1,141 @@
+// The promise the library stands on: batching never changes the games.
+#include <batchmate/batch/shared_queue.hpp>
+#include <batchmate/batchmate.hpp>
+#include <batchmate/eval/cached.hpp>
+#include <batchmate/eval/reference.hpp>
+#include <batchmate/eval/rollout.hpp>
+#include <batchmate/net/random_network.hpp>
+
+#include "../support/any_batching.hpp"
+#include "../support/fake_network.hpp"
+#include "../support/nim.hpp"
+#include "../support/threaded_network.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bm = batchmate;
+
+namespace {
+
+constexpr int episodes = 20;
+
+/// The hash of 20 games; every one of them must have been delivered.
+template <bm::game G, class S, class B, class E>
+std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int threads) {
+  bm::self_play<G, S, B, E> play(G{}, search, policy, std::move(evaluator));
+  int delivered = 0;
+  bm::statistics const done = play.run({.episodes = episodes, .seed = 5, .threads = threads},
+                                       [&](bm::episode<G> const& e) { delivered += e.number == delivered; });
+  REQUIRE(delivered == episodes);
+  return done.episodes_hash;
+}
+
+/// Checks that the games are the same under all batching; of all combinations of policy, batch size and threads
+/// it takes the first and then one in `every`.
+template <bm::game G, class S>
+void check_same_games(S const& search, std::string const& name, bm::any_evaluator<G> const& evaluator,
+                      int every) {
+  CAPTURE(search.identity());
+  CAPTURE(name);
+  std::uint64_t const expected = hash_of_games<G>(search, any_batching(bm::immediate{}), evaluator, 1);
+  int turn = 0;
+  auto const check = [&](any_batching const& policy, bm::any_evaluator<G> asked, int threads) {
+    CAPTURE(policy.identity());
+    CAPTURE(threads);
+    REQUIRE(hash_of_games<G>(search, policy, std::move(asked), threads) == expected);
+  };
+  for (int max_batch : {1, 7, 64, 1000})
+    for (int threads : {1, 2, 3}) {
+      for (any_batching const& policy : any_batching::all(max_batch))
+        if (turn++ % every == 0) check(policy, evaluator, threads);
+      bm::shared_queue const queue{.games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
+      if (turn++ % every == 0) check(queue, queue.connect<G>(evaluator), threads);
+    }
+}
+
+template <bm::game G>
+bm::any_evaluator<G> tiny_network() {
+  bm::network_extents extents;
+  extents.input = G::input;
+  extents.num_actions = G::num_actions;
+  extents.blocks = 1;
+  extents.channels = 4;
+  extents.policy_channels = 2;
+  extents.value_channels = 2;
+  extents.hidden = 8;
+  return bm::reference(bm::random_network(extents, 3));
+}
+
+template <bm::game G>
+bm::any_evaluator<G> asynchronous(bool shared) {
+  threaded_network::settings with;
+  with.shared = shared;
+  return threaded_network(std::move(with));
+}
+
+template <class G>
+constexpr bool is_small = G::num_actions < 50;
+/// Simulations a move: few where games are long.
+template <class G>
+constexpr int simulations = G::num_actions < 10    ? 12
+                            : G::num_actions < 50  ? 6
+                            : G::num_actions < 100 ? 5
+                                                   : 2;
+
+/// All evaluators under one search.
+template <bm::game G, class S>
+void check_evaluators(S const& search) {
+  int const some = is_small<G> ? 7 : 17;
+  check_same_games<G>(search, "fake", fake_network{}, is_small<G> ? 1 : 7);
+  check_same_games<G>(search, "shared device", asynchronous<G>(true), some);
+  check_same_games<G>(search, "own device", asynchronous<G>(false), some);
+  check_same_games<G>(search, "uniform", bm::uniform{}, some);
+  check_same_games<G>(search, "cached", bm::cached(fake_network{}, {.entries = 64}), some);
+  if (!is_small<G>) return;
+  check_same_games<G>(search, "rollout", bm::rollout{.playouts = 1}, some);
+  check_same_games<G>(search, "reference", tiny_network<G>(), some);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("puct plays the same games under all batching", G, nim, bm::tictactoe, bm::connect4,
+                   bm::hex7, bm::hex9, bm::hex13) {
+  check_evaluators<G>(bm::puct{.simulations = simulations<G>});
+  check_evaluators<G>(bm::puct{.simulations = 2 * simulations<G>, .leaves = 4});
+}
+
+TEST_CASE_TEMPLATE("top_k plays the same games under all batching", G, nim, bm::tictactoe, bm::connect4,
+                   bm::hex7, bm::hex9, bm::hex13) {
+  check_evaluators<G>(bm::top_k{.widths = {2, is_small<G> ? 3 : 1}});
+}
+
+TEST_CASE("other seeds, searches and evaluators play other games") {
+  using G = bm::tictactoe;
+  std::set<std::uint64_t> hashes;
+  bm::immediate const one_by_one;
+  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8}, one_by_one, fake_network{}, 1));
+  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 9}, one_by_one, fake_network{}, 1));
+  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8, .leaves = 4}, one_by_one, fake_network{}, 1));
+  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8}, one_by_one, bm::uniform{}, 1));
+  hashes.insert(hash_of_games<G>(bm::top_k{}, one_by_one, fake_network{}, 1));
+  bm::self_play play{G{}, bm::puct{.simulations = 8}, one_by_one, fake_network{}};
+  hashes.insert(play.run({.episodes = episodes, .seed = 6}, [](bm::episode<G> const&) {}).episodes_hash);
+  CHECK(hashes.size() == 6);
+}
+
+TEST_CASE("without type erasure the games are the same, too") {
+  using G = bm::connect4;
+  bm::puct const search{.simulations = 10, .leaves = 4};
+  std::uint64_t const expected =
+      hash_of_games<G>(search, bm::immediate{}, bm::any_evaluator<G>(fake_network{}), 1);
+  CHECK(hash_of_games<G>(search, bm::per_tree{}, fake_network{}, 2) == expected);
+  CHECK(hash_of_games<G>(search, bm::lockstep{.games = 9}, fake_network{}, 3) == expected);
+  CHECK(hash_of_games<G>(search, bm::overlapped{.games = 9}, threaded_network{}, 3) == expected);
+  CHECK(hash_of_games<G>(search, bm::shared_queue{.games = 9}, fake_network{}, 3) == expected);
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <batchmate/batch/concepts.hpp>
+#include <batchmate/batch/immediate.hpp>
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/batch/overlapped.hpp>
+#include <batchmate/batch/per_tree.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+/// Any batching policy that connects nothing, chosen at run time.
+struct any_batching {
+  template <batchmate::batching B>
+  any_batching(B policy)  // NOLINT: converts on purpose
+      : plan_([policy](batchmate::batch_demand demand) { return policy.plan(demand); }),
+        identity_(policy.identity()) {}
+
+  batchmate::batch_plan plan(batchmate::batch_demand demand) const { return plan_(demand); }
+  std::string identity() const { return identity_; }
+
+  /// Every policy, with a limit of `max_batch` rows where it has one.
+  static std::vector<any_batching> all(int max_batch) {
+    return {batchmate::immediate{}, batchmate::per_tree{},
+            batchmate::lockstep{.games = 11, .max_batch = max_batch},
+            batchmate::overlapped{.games = 13, .groups = 3, .max_batch = max_batch}};
+  }
+
+ private:
+  std::function<batchmate::batch_plan(batchmate::batch_demand)> plan_;
+  std::string identity_;
+};

@@ -38,7 +38,8 @@ class delivery {
     return begun_ == count_;
   }
 
-  /// Takes a finished episode's contents and leaves an empty one behind; calls the sink for all that are due.
+  /// Takes a finished episode's contents and leaves an empty one behind, with memory for a whole game; calls
+  /// the sink for all that are due. A sink that has thrown is not called again.
   void finish(episode<G>& done) {
     std::uint64_t const hash = random_key{done.hash()}.split(static_cast<std::uint64_t>(done.number)).state;
     std::lock_guard lock(mutex_);
@@ -53,6 +54,7 @@ class delivery {
     }
     std::swap(kept, done);
     done.samples.clear();
+    done.samples.reserve(G::max_plies);
     for (auto next = waiting_.begin(); next != waiting_.end() && next->first == delivered_;
          next = waiting_.erase(next), ++delivered_)
       hand_over(next->second);
@@ -77,7 +79,10 @@ class delivery {
 
  private:
   void hand_over(episode<G>& kept) {
+    if (broken_) return;
+    broken_ = true;
     sink_(kept);
+    broken_ = false;
     kept.samples.clear();
     spare_.push_back(std::move(kept.samples));
   }
@@ -89,6 +94,7 @@ class delivery {
   std::vector<std::vector<sample<G>>> spare_;   // samples' memory for reuse
   std::int64_t begun_ = 0, delivered_ = 0, finished_ = 0, rows_ = 0;
   std::uint64_t hash_ = 0;
+  bool broken_ = false;  // the sink has thrown
 };
 
 }  // namespace batchmate

@@ -69,6 +69,18 @@ class batch_group {
     return total;
   }
 
+  /// Waits for batches that a failed run left under way, as they point into the buffers. What is wrong with
+  /// them does not matter any more.
+  template <class E>
+  void drain(E& evaluator) noexcept {
+    for (int s = 0; s < 2; ++s) {
+      try {
+        evaluator.wait(first_slot_ + s);
+      } catch (...) {  // the run throws its first failure
+      }
+    }
+  }
+
   /// Wakes all that wait, for good: the run has failed.
   void give_up() {
     submitted_.store(over);

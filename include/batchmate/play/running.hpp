@@ -55,6 +55,7 @@ class running {
       watch();
     }
     if (failure_) {
+      for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].drain(evaluator_of(g));
       hand_over_finished();
       std::rethrow_exception(failure_);
     }
@@ -71,13 +72,15 @@ class running {
     }
   }
 
+  /// The evaluator of group g, counted over all owners.
+  E& evaluator_of(std::size_t g) { return *evaluators_[g / static_cast<std::size_t>(layout_.plan.groups)]; }
+
   void make_groups(bool shared) {
     int const per_batch = layout_.workers_per_batch;
     for (int owner = 0; owner < layout_.threads / per_batch; ++owner)
       for (int g = 0; g < layout_.plan.groups; ++g)
-        groups_.emplace_back(*evaluators_[static_cast<std::size_t>(owner)],
-                             2 * (shared ? owner * layout_.plan.groups + g : g), per_batch,
-                             layout_.rows_per_worker);
+        groups_.emplace_back(evaluator_of(groups_.size()), 2 * (shared ? owner * layout_.plan.groups + g : g),
+                             per_batch, layout_.rows_per_worker);
   }
 
   void make_worker(int w, S const& search) {

@@ -97,8 +97,8 @@ class worker {
         stopped_at = s;
       }
     }
-    // The game that found the rows full comes first next time, so that none starves.
-    g.next_slot = rows.full() ? stopped_at : 0;
+    // The game after the one that took the last row comes first next time, so that none starves.
+    g.next_slot = rows.full() && stopped_at + 1 < count ? stopped_at + 1 : 0;
   }
 
   void go_on(game_slot<G, S>& slot, row_range<G>& rows) {

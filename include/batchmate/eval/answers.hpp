@@ -19,8 +19,8 @@ inline float sum_of(float const* x, int n) {
 }
 
 /// Throws `evaluation_error`, naming the evaluator, if an answer is not what its contract promises: a value
-/// outside
-/// [-1, 1], priors that do not sum to 1 (within 1 %), or NaN anywhere.
+/// outside [-1, 1], priors that do not sum to 1 (within 1 %), or NaN anywhere; `contract_error` for a position
+/// without legal actions, which is the game's fault.
 template <game G, class E>
 void check_answers(batch<G> const& answered, E const& evaluator) {
   for (int b = 0; b < answered.count; ++b) {
@@ -28,7 +28,9 @@ void check_answers(batch<G> const& answered, E const& evaluator) {
     if (!(std::abs(value) <= 1.0001f)) [[unlikely]]
       throw evaluation_error(concat("evaluator ", std::string(evaluator.identity()), ": row ", b,
                                     ": expected a value in [-1, 1], found ", value));
-    float const sum = sum_of(answered.priors_of(b), answered.rows[b].legal.count());
+    int const legal = answered.rows[b].legal.count();
+    expects(legal > 0, "game: a position has neither a result nor a legal action");
+    float const sum = sum_of(answered.priors_of(b), legal);
     if (!(std::abs(sum - 1) < 0.01f)) [[unlikely]]
       throw evaluation_error(concat("evaluator ", std::string(evaluator.identity()), ": row ", b,
                                     ": expected priors that sum to 1, found ", sum));

@@ -1,0 +1,42 @@
+#include "groups.hpp"
+
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/eval/uniform.hpp>
+#include <batchmate/game/connect4.hpp>
+#include <batchmate/game/hex.hpp>
+#include <batchmate/search/puct.hpp>
+#include <batchmate/search/top_k.hpp>
+
+#include <algorithm>
+
+namespace batchmate::benchmarks {
+namespace {
+
+/// One thread, the free evaluator, and few enough games that their trees stay in the cache.
+template <game G, class S>
+void add_one(measuring const& wanted, std::string const& name, S const& search) {
+  add("search_only/" + name, [=](benchmark::State& state) {
+    measured const done =
+        play(G{}, search, lockstep{.games = 4}, uniform{}, 1, {.seconds = std::min(wanted.seconds, 2.0)});
+    record(state, done);
+    state.counters["simulations/CPU-s"] = static_cast<double>(done.counted.simulations) / done.cpu_seconds;
+    state.SetLabel(search.identity());
+  });
+}
+
+}  // namespace
+
+// Every simulation counted is a new descent: trees are not reused, and there is no noise.
+void add_search_only(measuring const& wanted) {
+  auto const descents = [](int simulations) {
+    return puct{.simulations = simulations, .noise_fraction = 0, .reuse_tree = false};
+  };
+  add_one<connect4>(wanted, "connect4/puct/simulations:100", descents(100));
+  add_one<connect4>(wanted, "connect4/puct/simulations:800", descents(800));
+  add_one<hex<9>>(wanted, "hex9/puct/simulations:100", descents(100));
+  add_one<hex<13>>(wanted, "hex13/puct/simulations:100", descents(100));
+  add_one<hex<13>>(wanted, "hex13/puct/simulations:400", descents(400));
+  add_one<hex<13>>(wanted, "hex13/top_k/widths:6,10", top_k{.widths = {6, 10}});
+}
+
+}  // namespace batchmate::benchmarks

@@ -1,0 +1,137 @@
+// One position under the magnifying glass: what the network says of it at once, and what a search makes of that.
+
+#include <common/games.hpp>
+#include <common/program.hpp>
+
+#include <support/table.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+char const* const examples = R"(Examples:
+  analyse --game connect4 --network shipped --moves "4 4 3" --simulations 800
+  analyse --game hex7 --network net.safetensors --position "......./......./......./...x.../......./......./....... o"
+  analyse --game connect4 --evaluator rollout --moves "4 3 4 3" --json
+
+Positions are written as the program prints them: rows from the top, x is the first player, then who is to move. All
+values are for the player to move: 1 is a win, -1 a loss. The same flags give the same numbers. Exit status: 0, 1 for
+a file or network that cannot be used, 2 for bad flags, among them a position or move that cannot be.)";
+
+struct job {
+  std::string game = "connect4", position, moves;
+  common::evaluator_choice evaluator;
+  batchmate::puct search{.simulations = 800, .noise_fraction = 0, .temperature = 0};
+  int top = 10;
+  bool json = false;
+};
+
+/// Sets the table's position to the one that the flags name. Throws `common::usage_error`.
+void set_up(table& at, job const& wanted) {
+  if (!wanted.position.empty() && !at.set_position(wanted.position))
+    throw common::usage_error("--position: expected a position of " + wanted.game + " such as '" +
+                              at.position() + "', found '" + wanted.position + "'");
+  std::istringstream moves(wanted.moves);
+  for (std::string move; moves >> move;)
+    if (auto const fault = at.play(move))
+      throw common::usage_error("--moves: " + *fault + " (move " + std::to_string(at.plies() + 1) + ")");
+  if (at.result()) throw common::usage_error("the game is over in the position " + at.position());
+}
+
+void print_text(table const& at, analysis const& found, job const& wanted) {
+  std::printf("%s\nposition   %s\n", at.draw().c_str(), at.position().c_str());
+  std::printf("evaluator  %s\n", at.evaluator().c_str());
+  std::printf("network    value %+.3f, policy", found.network_value);
+  std::vector<move_view> by_prior = found.moves;
+  std::stable_sort(by_prior.begin(), by_prior.end(),
+                   [](move_view const& a, move_view const& b) { return a.prior > b.prior; });
+  for (std::size_t i = 0; i < by_prior.size() && i < 5; ++i)
+    std::printf("%s %s %.1f %%", i > 0 ? "," : "", by_prior[i].action.c_str(), 100 * by_prior[i].prior);
+  std::printf("\nsearch     value %+.3f after %d simulations, %d nodes\nline      ", found.value,
+              found.simulations, found.nodes);
+  for (std::string const& move : found.principal_variation) std::printf(" %s", move.c_str());
+  std::printf("\n\n%6s %9s %8s %9s\n", "move", "visits", "value", "prior");
+  for (std::size_t i = 0; i < found.moves.size(); ++i) {
+    move_view const& m = found.moves[i];
+    if (wanted.top > 0 && i == static_cast<std::size_t>(wanted.top)) {
+      std::printf("%6s and %zu more (--top 0 shows all)\n", "...", found.moves.size() - i);
+      break;
+    }
+    std::printf("%6s %9d ", m.action.c_str(), m.visits);
+    if (m.value)
+      std::printf("%+8.3f", *m.value);
+    else
+      std::printf("%8s", "-");
+    std::printf(" %7.2f %%\n", 100 * m.prior);
+  }
+}
+
+void print_json(table const& at, analysis const& found, job const& wanted) {
+  nlohmann::json all{{"game", wanted.game},
+                     {"position", at.position()},
+                     {"network", at.network()},
+                     {"evaluator", at.evaluator()},
+                     {"search", wanted.search.identity()},
+                     {"network_value", found.network_value},
+                     {"value", found.value},
+                     {"simulations", found.simulations},
+                     {"nodes", found.nodes},
+                     {"moves", nlohmann::json::array()},
+                     {"principal_variation", found.principal_variation}};
+  for (move_view const& m : found.moves)
+    all["moves"].push_back({{"move", m.action},
+                            {"visits", m.visits},
+                            {"value", m.value ? nlohmann::json(*m.value) : nlohmann::json()},
+                            {"prior", m.prior}});
+  std::printf("%s\n", all.dump(2).c_str());
+}
+
+void add_flags(CLI::App& app, job& to) {
+  app.add_option("--game", to.game, "game")
+      ->check(CLI::IsMember(common::game_names()))
+      ->capture_default_str();
+  app.add_option("--network", to.evaluator.network, "file, 'shipped', or random:BLOCKSxCHANNELS:SEED")
+      ->capture_default_str();
+  app.add_option("--evaluator", to.evaluator.kind, "uniform and rollout need no network")
+      ->check(CLI::IsMember(common::evaluator_names()))
+      ->capture_default_str();
+  app.add_option("--position", to.position, "where to begin; default: the start of the game");
+  app.add_option("--moves", to.moves, "moves played from there, separated by spaces");
+  app.add_option("--simulations", to.search.simulations, "visits of the root's moves")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--exploration", to.search.exploration, "c_puct")
+      ->check(CLI::Range(0.0f, 1000.0f))
+      ->capture_default_str();
+  app.add_option("--leaves", to.search.leaves, "positions evaluated together; more are faster on a device")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--top", to.top, "moves shown; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("--json", to.json, "print JSON, with all moves");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  job wanted;
+  CLI::App app{"Shows what a network and a search make of one position.", "analyse"};
+  app.footer(examples);
+  add_flags(app, wanted);
+  if (auto const status = common::parse(app, argc, argv)) return *status;
+  return common::guarded("analyse", [&] {
+    std::unique_ptr<table> const at = make_table(wanted.game, wanted.evaluator, wanted.search);
+    set_up(*at, wanted);
+    (wanted.json ? print_json : print_text)(*at, at->think(), wanted);
+    return 0;
+  });
+}

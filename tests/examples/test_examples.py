@@ -1,0 +1,237 @@
+"""The small example programs do what they say: hello, engine, own_evaluator, own_search, analyse and play."""
+import json
+import os
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+EXAMPLES = Path(os.environ["BATCHMATE_EXAMPLES_DIR"])
+NETWORK = "random:2x8:1"
+FIRST_MOVE = ["--evaluator", "uniform", "--simulations", "1"]  # a player who takes the first legal move
+EMPTY = "/".join(["." * 7] * 6) + " x"
+
+
+def run(name, *flags, stdin=""):
+    """(exit status, standard output, standard error) of an example program."""
+    program = EXAMPLES / name
+    if not program.exists():
+        raise unittest.SkipTest(f"{name} was not built")
+    done = subprocess.run([program, *flags], input=stdin, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Example(unittest.TestCase):
+    def output(self, name, *flags, stdin=""):
+        """Standard output of a program that must succeed without a complaint."""
+        status, out, err = run(name, *flags, stdin=stdin)
+        self.assertEqual((status, err), (0, ""))
+        return out
+
+    def refused(self, status, name, *flags):
+        """The one line with which a program must refuse its flags."""
+        found, out, err = run(name, *flags)
+        self.assertEqual((found, out), (status, ""), err)
+        self.assertRegex(err, rf"\A{name}: [^\n]+\n\Z")
+        return err
+
+
+class HelloTest(Example):
+    def test_plays_three_whole_games_of_nim(self):
+        moves = re.findall(r"^game (\d): +(\d+) stones, .*; takes (\d) and (wins|loses)$", self.output("hello"), re.M)
+        for game in "012":
+            of_game = [(int(stones), int(takes), end) for number, stones, takes, end in moves if number == game]
+            left = 10
+            for stones, takes, _ in of_game:
+                self.assertEqual(stones, left)
+                left -= takes
+            self.assertEqual(left, 0)
+            # Whoever takes the last stone wins, and players alternate.
+            self.assertEqual([end for _, _, end in reversed(of_game)], (["wins", "loses"] * 5)[:len(of_game)])
+
+    def test_finds_the_winning_moves_near_the_end(self):
+        winning = [(int(stones), int(takes)) for stones, takes in
+                   re.findall(r": +(\d+) stones, .*takes (\d)", self.output("hello")) if 1 < int(stones) < 4]
+        self.assertTrue(winning)
+        for stones, takes in winning:
+            self.assertEqual(takes, stones)
+
+    def test_prints_the_same_games_again(self):
+        self.assertEqual(self.output("hello"), self.output("hello"))
+
+
+class EngineTest(Example):
+    def test_positions_of_its_threads_share_batches(self):
+        out = self.output("engine")
+        threads, positions, batches = map(int, re.search(
+            r"^(\d+) threads asked about (\d+) positions in (\d+) batches", out, re.M).groups())
+        self.assertEqual(len(re.findall(r"^moves .*: (x|o|nobody) wins$", out, re.M)), threads)
+        self.assertGreater(positions, 100 * threads)
+        self.assertLess(batches, positions)
+
+    def test_its_games_do_not_depend_on_which_positions_met(self):
+        first, second = (re.findall(r"^moves .*$", self.output("engine"), re.M) for _ in range(2))
+        self.assertEqual(first, second)
+
+
+class OwnPartsTest(Example):
+    def test_own_evaluator_gives_the_same_games_on_another_thread_and_beats_uniform(self):
+        out = self.output("own_evaluator")
+        self.assertIn("the same games: yes", out)
+        self.assertGreater(int(re.search(r"98 games: (\d+) %", out)[1]), 75)
+
+    def test_own_search_gives_the_same_games_under_three_batching_policies(self):
+        out = self.output("own_search")
+        hashes = re.findall(r"games ([0-9a-f]{16})$", out, re.M)
+        self.assertEqual((len(hashes), len(set(hashes))), (3, 1))
+        batches = [float(size) for size in re.findall(r"([\d.]+) positions a batch", out)]
+        self.assertEqual(batches[0], 1)
+        self.assertGreater(batches[1], 4)
+
+
+class AnalyseTest(Example):
+    def json(self, *flags):
+        return json.loads(self.output("analyse", "--json", *flags))
+
+    def test_shows_board_network_search_and_moves(self):
+        out = self.output("analyse", "--network", NETWORK, "--moves", "4 4 3", "--simulations", "200")
+        self.assertIn(". . x x . . .\n1 2 3 4 5 6 7\no to move", out)
+        self.assertIn("position   ......./......./......./......./...o.../..xx... o\n", out)
+        self.assertRegex(out, r"network    value [+-]0\.\d+, policy \d [\d.]+ %, \d")
+        self.assertRegex(out, r"search     value [+-]0\.\d+ after 200 simulations, \d+ nodes")
+        rows = re.findall(r"^ +(\d) +(\d+) +[+-]\d\.\d+ +([\d.]+) %$", out, re.M)
+        self.assertEqual(sorted(row[0] for row in rows), list("1234567"))
+        self.assertEqual(sum(int(row[1]) for row in rows), 200)
+        self.assertEqual(rows, sorted(rows, key=lambda row: -int(row[1])))
+        self.assertTrue(re.search(r"^line +(\d)", out, re.M)[1] == rows[0][0])
+
+    def test_json_is_complete_consistent_and_the_same_again(self):
+        flags = ["--network", NETWORK, "--moves", "4 4 3", "--simulations", "200"]
+        found = self.json(*flags)
+        self.assertEqual(found, self.json(*flags))
+        moves = found["moves"]
+        self.assertEqual(sum(m["visits"] for m in moves), found["simulations"])
+        self.assertAlmostEqual(sum(m["prior"] for m in moves), 1, delta=0.01)
+        self.assertEqual(found["principal_variation"][0], moves[0]["move"])
+        self.assertIn(NETWORK, found["network"] + found["evaluator"])
+        # The root's value is the mean over its own evaluation and the simulations.
+        mean = (found["network_value"] + sum(m["visits"] * m["value"] for m in moves)) / 201
+        self.assertAlmostEqual(found["value"], mean, places=4)
+
+    def test_values_are_for_the_player_to_move(self):
+        # x has three in a column: x wins with the next, o must block.
+        win = self.json("--evaluator", "uniform", "--moves", "1 2 1 2 1 2")
+        self.assertEqual(win["moves"][0]["move"], "1")
+        self.assertEqual(win["moves"][0]["value"], 1)
+        self.assertGreater(win["value"], 0.5)
+        block = self.json("--evaluator", "uniform", "--moves", "1 2 1 2 1")
+        self.assertEqual(block["moves"][0]["move"], "1")
+        self.assertLess(min(m["value"] for m in block["moves"] if m["visits"]), -0.5)
+
+    def test_a_position_equals_the_moves_that_lead_to_it(self):
+        flags = ["--network", NETWORK, "--simulations", "50"]
+        by_moves = self.json(*flags, "--moves", "4 4 3")
+        self.assertEqual(by_moves, self.json(*flags, "--position", by_moves["position"]))
+        self.assertEqual(by_moves, self.json(*flags, "--position", EMPTY, "--moves", "4 4 3"))
+
+    def test_every_game_can_be_analysed(self):
+        for game in ["tictactoe", "connect4", "hex7", "hex9", "hex11", "hex13"]:
+            with self.subTest(game):
+                found = self.json("--game", game, "--network", NETWORK, "--simulations", "20")
+                self.assertEqual(found["simulations"], 20)
+        self.assertEqual(len(found["moves"]), 169)
+
+    def test_bad_flags_are_refused_in_one_line(self):
+        for flags, reason in [
+            (["--game", "chess"], "chess"),
+            (["--simulations", "0"], "simulations"),
+            (["--evaluator", "uniform", "--position", "xx o"], "expected a position of connect4"),
+            (["--evaluator", "uniform", "--moves", "4 9"], "'9' is no move of connect4"),
+            (["--evaluator", "uniform", "--moves", "1 1 1 1 1 1 1"], "'1' cannot be played here (move 7)"),
+            (["--evaluator", "uniform", "--moves", "1 2 1 2 1 2 1"], "the game is over"),
+            (["--network", "random:2x"], "random:BLOCKSxCHANNELS:SEED"),
+            (["--nonsense"], "nonsense"),
+        ]:
+            with self.subTest(flags):
+                self.assertIn(reason, self.refused(2, "analyse", *flags))
+
+    def test_a_network_that_is_not_there_is_named(self):
+        self.assertIn("no/such.safetensors", self.refused(1, "analyse", "--network", "no/such.safetensors"))
+
+
+class PlayTest(Example):
+    def game(self, commands, *flags):
+        return self.output("play", *(flags or ["--network", NETWORK, "--simulations", "30"]), stdin=commands)
+
+    def test_input_that_ends_ends_the_game(self):
+        self.assertTrue(self.game("").endswith("> \nGoodbye.\n"))
+        self.assertTrue(self.game("4\n4").endswith("> \nGoodbye.\n"))
+
+    def test_moves_are_drawn_and_answered(self):
+        out = self.game("4\nquit\n")
+        self.assertIn("> . . . . . . .\n" + ". . . . . . .\n" * 4 + ". . . x . . .\n1 2 3 4 5 6 7\no to move", out)
+        self.assertEqual(len(re.findall(r"^The network plays \d \(value [+-]\d\.\d\d for it; line \d", out, re.M)), 1)
+        self.assertTrue(out.endswith("> Goodbye.\n"))
+
+    def test_what_is_no_legal_move_is_explained_and_asked_again(self):
+        out = self.game("9\nx\n4 4\n\nmoves\nquit\n")
+        self.assertIn("'9' is no move of connect4; one is 1. Try again, or type help.", out)
+        self.assertIn("'x' is no move of connect4", out)
+        self.assertIn("'4 4' is too much", out)
+        self.assertIn("> 1 2 3 4 5 6 7\n> Goodbye.", out)
+        self.assertNotIn("The network plays", out)
+
+    def test_a_full_column_cannot_be_played(self):
+        out = self.game("1\n1\n1\n1\nquit\n", *FIRST_MOVE)
+        self.assertIn("'1' cannot be played here. Try again, or type help.\n> Goodbye.", out)
+        self.assertEqual(out.count("The network plays 1 "), 3)
+
+    def test_undo_takes_back_a_move_and_its_answer(self):
+        out = self.game("undo\n4\nundo\nboard\nquit\n")
+        self.assertIn("There is no move of yours to take back.", out)
+        empty = ". . . . . . .\n" * 6 + "1 2 3 4 5 6 7\nx to move\n"
+        self.assertEqual(out.count(empty), 3)
+
+    def test_a_game_goes_on_after_undo_as_if_nothing_had_been(self):
+        straight, detour = (self.game(f"4\n{detour}3\nquit\n", "--network", NETWORK, "--simulations", "1")
+                            for detour in ("", "5\nundo\n"))
+        board = r"(?:(?:[.xo] ){6}[.xo]\n){6}"
+        self.assertEqual(len(re.findall(board, detour)) - len(re.findall(board, straight)), 3)
+        self.assertEqual(re.findall(board, straight)[-1], re.findall(board, detour)[-1])
+
+    def test_a_hint_is_the_move_that_analyse_likes_best(self):
+        out = self.game("hint\nquit\n")
+        hint = re.search(r"^> (\d) \(value ([+-]\d\.\d\d) for you; line ([\d ]+)\)", out, re.M)
+        found = json.loads(self.output("analyse", "--network", NETWORK, "--simulations", "30", "--json"))
+        self.assertEqual(hint[1], found["moves"][0]["move"])
+        self.assertAlmostEqual(float(hint[2]), found["value"], delta=0.006)
+        self.assertEqual(hint[3].split(), found["principal_variation"][:6])
+        self.assertNotIn("The network plays", out)
+
+    def test_whoever_moves_second_waits_for_the_network(self):
+        out = self.game("quit\n", "--game", "hex7", "--network", NETWORK, "--simulations", "5", "--colour", "second")
+        self.assertIn("You move second.", out)
+        self.assertIn("o (left to right) to move\n> Goodbye.", out)
+
+    def test_a_game_ends_with_its_result(self):
+        for colour, moves, result in [("first", "b2 b1 b3", "You win."), ("second", "a2 b2", "You lose."),
+                                      ("second", "b1 b2 a3 c3", "A draw.")]:
+            with self.subTest(result):
+                out = self.game("\n".join(moves.split()) + "\n", *FIRST_MOVE, "--game", "tictactoe", "--colour", colour)
+                self.assertTrue(out.endswith(f"\n{result}\n"), out)
+
+    def test_bad_flags_are_refused_in_one_line(self):
+        for flags, reason in [(["--colour", "red"], "red"), (["--game", "go"], "go"), (["--simulations", "-1"], "-1"),
+                              (["--network", "random:0x0:0"], "random:0x0:0")]:
+            with self.subTest(flags):
+                self.assertIn(reason, self.refused(2, "play", *flags))
+
+    def test_help_explains_every_flag(self):
+        for name in ["play", "analyse"]:
+            out = self.output(name, "--help")
+            for flag in ["--game", "--network", "--evaluator", "--simulations"]:
+                self.assertIn(flag, out)
+
+
+if __name__ == "__main__":
+    unittest.main()

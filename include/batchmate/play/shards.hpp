@@ -96,7 +96,8 @@ class row_writer {
     packed.legal = s.position.legal_actions();
     append(planes_, packed.planes.words);
     append(legal_, packed.legal.words);
-    for (int g = 0; g < num_globals<G>; ++g) globals_.push_back(packed.globals[static_cast<std::size_t>(g)]);
+    if constexpr (num_globals<G> > 0)
+      for (int g = 0; g < num_globals<G>; ++g) globals_.push_back(packed.globals[g]);
     append(policy_, s.policy);
     value_.push_back(s.value);
     outcome_.push_back(s.outcome);

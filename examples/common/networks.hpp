@@ -1,0 +1,67 @@
+#pragma once
+
+#include <batchmate/eval/batch.hpp>
+#include <batchmate/eval/heads.hpp>
+#include <batchmate/net/network_file.hpp>
+#include <batchmate/net/random_network.hpp>
+
+#include <common/program.hpp>
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+namespace common {
+
+/// The file of the network shipped for a game: beside the program, else where it was built from.
+inline std::filesystem::path shipped_network(std::string const& game) {
+  std::error_code none;
+  auto const file = std::filesystem::path("networks") / (game + ".safetensors");
+  auto const beside = std::filesystem::read_symlink("/proc/self/exe", none).parent_path() / file;
+  if (std::filesystem::exists(beside, none)) return beside;
+  return std::filesystem::path(BATCHMATE_NETWORKS_DIR) / file.filename();
+}
+
+/// A network from a file, with the file named in every error.
+template <batchmate::game G>
+batchmate::network network_from_file(std::filesystem::path const& path) {
+  batchmate::network net = batchmate::load_network(path);
+  try {
+    batchmate::check_fits(net, batchmate::layout_of<G>(), G::name());
+  } catch (batchmate::contract_error const& e) {
+    throw batchmate::file_error(path.string() + ": " + e.what());
+  }
+  return net;
+}
+
+/// The network that a flag names for game G: a file, `shipped`, or `random:BLOCKSxCHANNELS:SEED`. Throws
+/// `usage_error` for a text that is none of these, `file_error` for a file that cannot be read or is for
+/// another game.
+template <batchmate::game G>
+batchmate::network find_network(std::string const& text) {
+  if (text.starts_with("random:")) {
+    auto const spec = batchmate::parse_random_network_spec(text);
+    if (!spec) throw usage_error("--network: expected random:BLOCKSxCHANNELS:SEED, found " + text);
+    batchmate::network_extents const extents{.input = G::input,
+                                             .num_globals = batchmate::num_globals<G>,
+                                             .num_actions = G::num_actions,
+                                             .blocks = spec->blocks,
+                                             .channels = spec->channels};
+    try {
+      batchmate::network net = batchmate::random_network(extents, spec->seed);
+      net.game = G::name();
+      return net;
+    } catch (batchmate::contract_error const& e) {
+      throw usage_error("--network " + text + ": " + e.what());
+    }
+  }
+  if (text != "shipped") return network_from_file<G>(text);
+  auto const path = shipped_network(G::name());
+  if (!std::filesystem::exists(path))
+    throw batchmate::file_error(path.string() + ": no network is shipped for " + G::name() +
+                                "; name a file with --network, or try --network random:4x32:1 or --evaluator "
+                                "uniform");
+  return network_from_file<G>(path);
+}
+
+}  // namespace common

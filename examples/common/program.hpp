@@ -1,0 +1,58 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+/// What the example programs share: how they are called and how they end.
+namespace common {
+
+inline constexpr char const* version = "0.1.0";
+
+/// The flags ask for what cannot be: exit status 2.
+struct usage_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Prints why the program ends, as one line.
+inline void complain(std::string const& program, std::string why) {
+  for (char& c : why)
+    if (c == '\n') c = ' ';
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), why.c_str());
+}
+
+/// Parses the command line. The exit status if the program is to end now: 0 after `--help`, 2 for bad flags.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);
+    complain(app.get_name(), std::string(e.what()) + " (see --help)");
+    return 2;
+  }
+  return std::nullopt;
+}
+
+/// Runs the rest of a program: its exit status, or 2 for a `usage_error` and 1 for all else that it throws,
+/// with one line on standard error.
+template <class Rest>
+int guarded(std::string const& program, Rest&& rest) {
+  try {
+    return rest();
+  } catch (usage_error const& e) {
+    complain(program, e.what() + std::string(" (see --help)"));
+    return 2;
+  } catch (std::bad_alloc const&) {
+    complain(program, "out of memory");
+  } catch (std::exception const& e) {
+    complain(program, e.what());
+  }
+  return 1;
+}
+
+}  // namespace common

@@ -1,0 +1,263 @@
+#include <common/games.hpp>
+#include <selfplay/job.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <thread>
+#include <vector>
+
+namespace {
+
+char const* const examples = R"(Examples:
+  selfplay --game connect4 --network shipped
+      a hundred games with the shipped network; prints what it did, keeps nothing
+  selfplay --game hex7 --network net.safetensors --episodes 2000 --simulations 200 --out rows --summary rows.json
+      training data: rows/rows-000000.safetensors, ... and rows/games.txt
+  selfplay --game hex13 --network random:10x128:1 --search topk --widths 6,10 --batching overlapped --games 512
+      a large network in a fixed-width tree; compare with --batching immediate
+  selfplay --game hex9 --evaluator uniform --simulations 800 --threads 1 --no-reuse --noise 0
+      how fast the search is alone
+
+The same seed gives the same games under every batching policy, with any number of threads and games in flight:
+compare episodes_hash. Exit status: 0, 1 for what goes wrong at work (a file, the network, memory), 2 for bad
+flags, 130 and 143 after Ctrl-C and SIGTERM, when finished games have been kept.)";
+
+/// Flags as they are typed, before they become a job.
+struct typed {
+  std::string search = "puct";
+  batchmate::puct puct{.simulations = 100};
+  batchmate::top_k top_k;
+  std::vector<int> widths;
+  bool no_reuse = false;
+  std::optional<float> temperature;
+  std::optional<int> temperature_plies;
+  std::uint64_t memory_limit = 0;
+};
+
+void add_job_flags(CLI::App& app, job& to, typed& in) {
+  std::string const group = "What to play";
+  app.add_option("--game", to.game, "The game")
+      ->check(CLI::IsMember(common::game_names()))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--episodes", to.episodes, "Games to play; begun games are always finished")
+      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max() / 2))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--seed", to.seed, "Another seed gives other games")->capture_default_str()->group(group);
+  app.add_option("--threads", to.threads, "Worker threads; default: one a core")
+      ->check(CLI::Range(1, 1024))
+      ->group(group);
+  app.add_option("--memory-limit", in.memory_limit,
+                 "Refuse to begin what could need more, say 8G; default: none")
+      ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+}
+
+void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
+  std::string const group = "Network";
+  app.add_option("--network", to.network,
+                 "A file, 'shipped' (connect4, hex7), or random:BLOCKSxCHANNELS:SEED")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--evaluator", to.kind,
+                 "auto takes the fastest of this build and says which; uniform and rollout need no network")
+      ->check(CLI::IsMember(common::evaluator_names()))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--precision", to.precision, "Of the network's tower: auto takes bf16 where it is fast")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "fp32", "bf16"}))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--cache", to.cache, "Answers that each thread remembers; 0: none. Never changes games")
+      ->check(CLI::Range(0, 1 << 28))
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_search_flags(CLI::App& app, typed& in) {
+  std::string const group = "Search";
+  app.add_option("--search", in.search, "puct: AlphaZero's; topk: a tree of fixed widths, minimax")
+      ->check(CLI::IsMember(std::vector<std::string>{"puct", "topk"}))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--simulations", in.puct.simulations, "puct: visits a move, reused ones included")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--leaves", in.puct.leaves, "puct: leaves of one tree in flight; changes games")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--exploration", in.puct.exploration, "puct: c_puct")->capture_default_str()->group(group);
+  app.add_option("--noise", in.puct.noise_fraction, "puct: share of Dirichlet noise at the root, 0 to 1")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--noise-alpha", in.puct.noise_alpha, "puct: its concentration; 0: 10 / legal moves")
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag("--no-reuse", in.no_reuse, "puct: begin every move with an empty tree")->group(group);
+  app.add_option("--widths", in.widths, "topk: moves kept at each depth, say 8,4,2 [6,10]")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 65535))
+      ->group(group);
+  app.add_option("--temperature", in.temperature,
+                 "puct: of the move choice in the first plies; topk: of the sampling of moves [1]")
+      ->group(group);
+  app.add_option("--temperature-plies", in.temperature_plies,
+                 "Plies whose move is drawn; later the best is played [puct: 20, topk: 0]")
+      ->check(CLI::Range(0, 10000))
+      ->group(group);
+}
+
+void add_batching_flags(CLI::App& app, job& to) {
+  std::string const group = "Batching (never changes games)";
+  app.add_option(
+         "--batching", to.batching,
+         "immediate: one position at a time; per-tree: one game's; lockstep: all games'; overlapped: in "
+         "groups; shared-queue: through a queue; auto: lockstep, overlapped on a device")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "immediate", "per-tree", "lockstep",
+                                                     "overlapped", "shared-queue"}))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--games", to.games, "Games in flight [lockstep: 64, overlapped, shared-queue: 128]")
+      ->check(CLI::Range(1, 1 << 24))
+      ->group(group);
+  app.add_option("--max-batch", to.max_batch, "Rows of a batch at most [4096, shared-queue: 1024]")
+      ->check(CLI::Range(1, 1 << 22))
+      ->group(group);
+  app.add_option("--groups", to.groups, "overlapped, shared-queue: groups of games that take turns")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--processors", to.processors,
+                 "shared-queue: threads that evaluate; 0: as many as --threads")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--deadline", to.deadline_us, "shared-queue: microseconds that a position waits for others")
+      ->check(CLI::Range(0, 10'000'000))
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_output_flags(CLI::App& app, job& to) {
+  std::string const group = "Output";
+  app.add_option("--out", to.out, "Folder for training rows and games.txt; default: nothing is written")
+      ->group(group);
+  app.add_flag("--overwrite", to.overwrite, "Remove the rows of an earlier run from that folder first")
+      ->group(group);
+  app.add_option("--shard-rows", to.shard_rows, "Rows of a shard at most")
+      ->check(CLI::Range(512, 1 << 24))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--summary", to.summary, "File for the summary as JSON; - for standard output")
+      ->group(group);
+  app.add_option("--progress", to.progress,
+                 "Seconds between progress lines; 0: none [0.5, 10 without terminal]")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->group(group);
+}
+
+batchmate::puct puct_of(typed const& in) {
+  batchmate::puct search = in.puct;
+  search.reuse_tree = !in.no_reuse;
+  search.temperature = in.temperature.value_or(search.temperature);
+  search.temperature_plies = in.temperature_plies.value_or(search.temperature_plies);
+  search.check();
+  return search;
+}
+
+batchmate::top_k top_k_of(typed const& in) {
+  batchmate::top_k search = in.top_k;
+  if (in.widths.size() > search.widths.size())
+    throw common::usage_error("--widths: at most 8 depths, got " + std::to_string(in.widths.size()));
+  if (!in.widths.empty()) {
+    search.widths = {};
+    std::copy(in.widths.begin(), in.widths.end(), search.widths.begin());
+  }
+  search.temperature = in.temperature.value_or(search.temperature);
+  search.temperature_plies = in.temperature_plies.value_or(search.temperature_plies);
+  search.check();
+  return search;
+}
+
+/// Says on standard error which flags have no effect, as they may be a mistake.
+void note_unused(CLI::App const& app, std::string const& why, std::vector<char const*> const& flags) {
+  for (char const* flag : flags)
+    if (app.count(flag) > 0)
+      std::fprintf(stderr, "selfplay: note: %s has no effect with %s\n", flag, why.c_str());
+}
+
+void note_unused(CLI::App const& app, job const& wanted, typed const& in) {
+  if (in.search == "puct") note_unused(app, "--search puct", {"--widths"});
+  if (in.search == "topk")
+    note_unused(app, "--search topk",
+                {"--simulations", "--leaves", "--exploration", "--noise", "--noise-alpha", "--no-reuse"});
+  if (wanted.evaluator.kind == "uniform" || wanted.evaluator.kind == "rollout")
+    note_unused(app, "--evaluator " + wanted.evaluator.kind, {"--network", "--precision"});
+  if (wanted.batching == "immediate" || wanted.batching == "per-tree")
+    note_unused(app, "--batching " + wanted.batching, {"--games", "--max-batch"});
+  if (wanted.out.empty()) note_unused(app, "no --out", {"--overwrite", "--shard-rows"});
+}
+
+}  // namespace
+
+batching_choice batching_of(job const& wanted, bool shared) {
+  using namespace batchmate;
+  std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
+  // Never more slots than games to play, unless that was asked for.
+  auto const games = [&](int usual) {
+    auto const enough = std::max<std::int64_t>(wanted.episodes, std::max(wanted.threads, wanted.groups));
+    return wanted.games.value_or(
+        static_cast<int>(std::min<std::int64_t>(shared ? 16 * usual : usual, enough)));
+  };
+  if (name == "immediate") return {immediate{}};
+  if (name == "per-tree") return {per_tree{}};
+  if (name == "lockstep") {
+    lockstep const usual;
+    return {lockstep{games(usual.games), wanted.max_batch.value_or(usual.max_batch)}};
+  }
+  if (name == "overlapped") {
+    overlapped const usual;
+    return {overlapped{games(usual.games), wanted.groups, wanted.max_batch.value_or(usual.max_batch)}};
+  }
+  shared_queue const usual;
+  return {shared_queue{games(usual.games), wanted.groups, wanted.max_batch.value_or(usual.max_batch),
+                       std::chrono::microseconds(wanted.deadline_us),
+                       wanted.processors > 0 ? wanted.processors : wanted.threads}};
+}
+
+std::variant<job, int> parse_flags(int argc, char** argv) {
+  job wanted;
+  wanted.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  typed in;
+  CLI::App app(
+      "Plays games against itself, all of them asking the network together, and writes what was learnt.",
+      "selfplay");
+  app.set_version_flag("--version", std::string("selfplay ") + common::version);
+  app.get_formatter()->column_width(26);
+  app.footer(examples);
+  add_job_flags(app, wanted, in);
+  add_evaluator_flags(app, wanted.evaluator);
+  add_search_flags(app, in);
+  add_batching_flags(app, wanted);
+  add_output_flags(app, wanted);
+  if (auto const status = common::parse(app, argc, argv)) return *status;
+  wanted.memory_limit = in.memory_limit;
+  try {
+    if (in.search == "puct")
+      wanted.search = puct_of(in);
+    else
+      wanted.search = top_k_of(in);
+    batching_of(wanted, false).plan({wanted.threads, 1});
+  } catch (batchmate::contract_error const& e) {
+    throw common::usage_error(e.what());
+  }
+  note_unused(app, wanted, in);
+  return wanted;
+}

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <batchmate/batch/immediate.hpp>
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/batch/overlapped.hpp>
+#include <batchmate/batch/per_tree.hpp>
+#include <batchmate/batch/shared_queue.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
+#include <batchmate/search/puct.hpp>
+#include <batchmate/search/top_k.hpp>
+
+#include <common/evaluators.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+/// Any batching policy, chosen at run time.
+struct batching_choice {
+  using policies = std::variant<batchmate::immediate, batchmate::per_tree, batchmate::lockstep,
+                                batchmate::overlapped, batchmate::shared_queue>;
+  policies policy = batchmate::lockstep{};
+
+  batchmate::batch_plan plan(batchmate::batch_demand demand) const {
+    return std::visit([&](auto const& p) { return p.plan(demand); }, policy);
+  }
+  std::string identity() const {
+    return std::visit([](auto const& p) { return p.identity(); }, policy);
+  }
+  /// The evaluator that workers use, type-erased again.
+  template <batchmate::game G>
+  batchmate::any_evaluator<G> connect(batchmate::any_evaluator<G> evaluator) const {
+    return std::visit(
+        [&](auto const& p) {
+          return batchmate::any_evaluator<G>(batchmate::connect<G>(p, std::move(evaluator)));
+        },
+        policy);
+  }
+};
+
+/// Everything that the flags say.
+struct job {
+  std::string game = "connect4";
+  common::evaluator_choice evaluator;
+  std::variant<batchmate::puct, batchmate::top_k> search;
+
+  std::string batching = "auto";  ///< or the name of a policy
+  std::optional<int> games;       ///< in flight; else the policy's own number
+  std::optional<int> max_batch;   ///< rows; else the policy's own number
+  int groups = 2;                 ///< of overlapped and shared-queue
+  int processors = 0;             ///< of shared-queue; 0: as many as threads
+  int deadline_us = 500;          ///< of shared-queue
+
+  std::int64_t episodes = 100;
+  std::uint64_t seed = 1;
+  int threads = 1;
+  std::size_t memory_limit = 0;  ///< bytes; 0: none
+
+  std::filesystem::path out;       ///< folder; empty: nothing is written
+  bool overwrite = false;          ///< remove the shards of an earlier run from it
+  int shard_rows = 65536;          ///< at most
+  std::string summary;             ///< file, `-` for standard output, or empty
+  std::optional<double> progress;  ///< seconds between lines; 0: none
+};
+
+/// The batching policy of a job; `shared` says that the evaluator is a device which all threads share.
+batching_choice batching_of(job const& wanted, bool shared);
+
+/// Reads the flags. The exit status instead if the program is to end now; throws `common::usage_error`.
+std::variant<job, int> parse_flags(int argc, char** argv);

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <selfplay/report.hpp>
+
+#include <cstdio>
+#include <stop_token>
+
+/// Plays a job of game G, telling people about it. Throws `common::usage_error` and the library's errors.
+///
+/// Every game's is compiled in a file of its own.
+template <batchmate::game G>
+run_result play(job const& wanted, std::FILE* text, std::stop_token stop);

@@ -1,0 +1,213 @@
+#include <batchmate/net/atomic_file.hpp>
+
+#include <selfplay/report.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <span>
+
+namespace {
+
+template <class... Parts>
+std::string formatted(char const* format, Parts... parts) {
+  std::array<char, 256> text;
+  std::snprintf(text.data(), text.size(), format, parts...);
+  return text.data();
+}
+
+/// Three digits, whole above 100, with separators.
+std::string rate_text(double rate) {
+  return rate >= 100 ? grouped(static_cast<std::int64_t>(rate + 0.5))
+                     : formatted(rate >= 10 ? "%.1f" : "%.2f", rate);
+}
+
+std::string percent(double share) { return formatted("%.1f %%", 100 * share); }
+
+std::size_t peak_bytes() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<std::size_t>(used.ru_maxrss) * 1024;
+}
+
+/// What the process holds in memory now.
+std::size_t resident_bytes() {
+  std::size_t total = 0, resident = 0;
+  if (std::ifstream("/proc/self/statm") >> total >> resident)
+    return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return peak_bytes();
+}
+
+int columns_of(std::FILE* terminal) {
+  winsize size{};
+  return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::string hash_text(std::uint64_t hash) {
+  return formatted("%016llx", static_cast<unsigned long long>(hash));
+}
+
+bool interrupted(job const& wanted, run_result const& result) {
+  return result.done.episodes < wanted.episodes;
+}
+
+std::string limit_text(job const& wanted) {
+  return wanted.memory_limit > 0 ? ", the limit is " + bytes_text(wanted.memory_limit) : "";
+}
+
+}  // namespace
+
+std::string grouped(std::int64_t number) {
+  std::string const digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0 && digits[i - 1] != '-') text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+std::string bytes_text(std::size_t bytes) {
+  auto const mib = static_cast<double>(bytes) / (1 << 20);
+  return mib < 1024 ? formatted(mib < 10 ? "%.1f MiB" : "%.0f MiB", mib) : formatted("%.2f GiB", mib / 1024);
+}
+
+std::string duration_text(double seconds) {
+  auto const s = static_cast<std::int64_t>(seconds + 0.5);
+  auto const part = [](std::int64_t n) { return static_cast<int>(n % 60); };
+  if (s < 3600) return formatted("%d:%02d", part(s / 60), part(s));
+  return formatted("%lld:%02d:%02d", static_cast<long long>(s / 3600), part(s / 60), part(s));
+}
+
+void print_head(std::FILE* to, job const& wanted, run_facts const& facts) {
+  auto const line = [&](char const* name, std::string const& text) {
+    std::fprintf(to, "%-12s%s\n", name, text.c_str());
+  };
+  line("game",
+       wanted.game + ", " + grouped(wanted.episodes) + " episodes, seed " + std::to_string(wanted.seed));
+  line("network", facts.network);
+  line("evaluator", facts.evaluator + (facts.note.empty() ? "" : " (" + facts.note + ")"));
+  line("search", facts.search);
+  line("batching", facts.batching + ", " + std::to_string(wanted.threads) + " threads");
+  line("memory", bytes_text(facts.planned_bytes) + " planned" + limit_text(wanted));
+  line("output", wanted.out.empty() ? "none (see --out)" : wanted.out.string());
+  std::fflush(to);
+}
+
+progress_lines::progress_lines(std::FILE* to, job const& wanted)
+    : to_(to),
+      episodes_(wanted.episodes),
+      live_(isatty(fileno(to)) == 1),
+      seconds_(wanted.progress.value_or(live_ ? 0.5 : 10)) {}
+
+void progress_lines::operator()(batchmate::statistics const& now) {
+  double const step = now.seconds - before_.seconds;
+  auto const rate = [&](auto count, auto counted_before) {
+    return step > 0 ? static_cast<double>(count - counted_before) / step : 0;
+  };
+  std::string const left = now.episodes > 0 ? duration_text(static_cast<double>(episodes_ - now.episodes) *
+                                                            now.seconds / static_cast<double>(now.episodes))
+                                            : "-";
+  std::string line = formatted("%3d %%  ", static_cast<int>(100 * now.episodes / episodes_)) +
+                     grouped(now.episodes) + "/" + grouped(episodes_) + " games  " +
+                     rate_text(rate(now.episodes, before_.episodes)) + " games/s  " +
+                     rate_text(rate(now.boards, before_.boards)) + " boards/s  batch " +
+                     rate_text(now.mean_batch()) + formatted("  waiting %.0f %%  ", 100 * now.waiting_share) +
+                     bytes_text(resident_bytes()) + "  ETA " + left;
+  if (now.evaluator.busy_seconds > 0)
+    line += formatted("  device %.0f %%", 100 * now.evaluator.busy_seconds / now.seconds);
+  before_ = now;
+  if (!live_) line = duration_text(now.seconds) + "  " + line;
+  if (live_) line.resize(std::min(line.size(), static_cast<std::size_t>(columns_of(to_) - 1)));
+  std::fprintf(to_, live_ ? "\r%s\033[K" : "%s\n", line.c_str());
+  std::fflush(to_);
+}
+
+void progress_lines::clear() {
+  if (!live_ || before_.seconds == 0) return;
+  std::fputs("\r\033[K", to_);
+  std::fflush(to_);
+}
+
+void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
+  auto const& s = result.done;
+  auto const line = [&](char const* name, std::string const& total, char const* unit,
+                        std::string const& extra) {
+    std::fprintf(to, "%-12s%16s %-12s%s\n", name, total.c_str(), unit, extra.c_str());
+  };
+  std::fputs(interrupted(wanted, result) ? "\ninterrupted; finished games have been kept\n" : "\n", to);
+  line("games", grouped(s.episodes), "", rate_text(s.games_per_second()) + " a second");
+  line("rows", grouped(s.rows), "",
+       result.shards > 0 ? "in " + std::to_string(result.shards) + " shards" : "");
+  line("boards", grouped(static_cast<std::int64_t>(s.boards)), "",
+       rate_text(s.boards_per_second()) + " a second");
+  line("simulations", grouped(static_cast<std::int64_t>(s.simulations)), "",
+       rate_text(s.simulations_per_second()) + " a second");
+  line("time", formatted("%.2f", s.seconds), "seconds",
+       percent(s.search_share) + " search, " + percent(s.encoding_share) + " encoding, " +
+           percent(s.evaluator_share) + " evaluator, " + percent(s.waiting_share) + " waiting");
+  line("mean batch", rate_text(s.mean_batch()), "rows",
+       grouped(static_cast<std::int64_t>(s.batches)) + " batches");
+  line("memory", bytes_text(peak_bytes()), "at its peak",
+       bytes_text(result.facts.planned_bytes) + " planned");
+  line("games' hash", hash_text(s.episodes_hash), "", "");
+  std::fflush(to);
+}
+
+void check_summary_place(std::string const& place) {
+  if (place.empty() || place == "-") return;
+  auto const folder = std::filesystem::absolute(place).parent_path();
+  if (access(folder.c_str(), W_OK | X_OK) != 0) batchmate::throw_file_error(place, "write");
+}
+
+void write_summary(job const& wanted, run_result const& result) {
+  if (wanted.summary.empty()) return;
+  auto const& s = result.done;
+  nlohmann::ordered_json const json{
+      {"version", common::version},
+      {"game", wanted.game},
+      {"network", result.facts.network},
+      {"evaluator", result.facts.evaluator},
+      {"search", result.facts.search},
+      {"batching", result.facts.batching},
+      {"threads", wanted.threads},
+      {"seed", wanted.seed},
+      {"episodes", s.episodes},
+      {"rows", s.rows},
+      {"shards", result.shards},
+      {"boards", s.boards},
+      {"simulations", s.simulations},
+      {"batches", s.batches},
+      {"seconds", s.seconds},
+      {"games_per_second", s.games_per_second()},
+      {"boards_per_second", s.boards_per_second()},
+      {"simulations_per_second", s.simulations_per_second()},
+      {"mean_batch", s.mean_batch()},
+      {"search_share", s.search_share},
+      {"encoding_share", s.encoding_share},
+      {"evaluator_share", s.evaluator_share},
+      {"waiting_share", s.waiting_share},
+      {"device_busy_seconds", s.evaluator.busy_seconds},
+      {"device_transfer_seconds", s.evaluator.transfer_seconds},
+      {"device_memory_bytes", s.evaluator.device_bytes},
+      {"peak_memory_bytes", peak_bytes()},
+      {"planned_memory_bytes", result.facts.planned_bytes},
+      {"interrupted", interrupted(wanted, result)},
+      {"episodes_hash", hash_text(s.episodes_hash)},
+  };
+  std::string const text = json.dump(2) + "\n";
+  if (wanted.summary == "-") {
+    std::fputs(text.c_str(), stdout);
+    if (std::fflush(stdout) != 0) batchmate::throw_file_error("standard output", "write");
+    return;
+  }
+  std::array const parts{std::as_bytes(std::span(text))};
+  batchmate::write_file_atomically(wanted.summary, parts);
+}

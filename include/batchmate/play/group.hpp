@@ -2,6 +2,7 @@
 
 #include <batchmate/core/error.hpp>
 #include <batchmate/eval/batch_buffer.hpp>
+#include <batchmate/search/concepts.hpp>
 
 #include <atomic>
 #include <cstdint>

@@ -1,0 +1,102 @@
+#include <batchmate/eval/batch_buffer.hpp>
+#include <batchmate/play/game_slot.hpp>
+#include <batchmate/search/puct.hpp>
+#include <batchmate/search/top_k.hpp>
+
+#include "../support/fake_network.hpp"
+#include "../support/nim.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+namespace bm = batchmate;
+
+namespace {
+
+constexpr int capacity = 8;
+
+/// Goes on with a slot until its game is over; the rows left to it are as many as `room` says, then 1 to 8.
+template <class S>
+std::vector<int> play_one(bm::game_slot<nim, S>& slot, int room, bm::worker_counters& counters) {
+  fake_network network;
+  bm::batch_buffer<nim> buffer(network, capacity);
+  for (int step = 0;; ++step) {
+    int const rows = room > 0 ? room : 1 + step % capacity;
+    bm::row_range<nim> out(buffer.positions(), buffer.rows(), rows);
+    if (slot.advance(out, counters)) break;
+    REQUIRE(slot.waiting());
+    out.encode();
+    network.submit(0, buffer.view(0, out.used()));
+    slot.absorb(buffer.view(0, rows), network);
+    REQUIRE_FALSE(slot.waiting());
+  }
+  std::vector<int> moves;
+  bm::episode<nim> const& done = slot.finished();
+  for (auto const& s : done.samples) moves.push_back(s.action);
+  CHECK(done.final_position.stones == 0);
+  CHECK(done.samples.back().outcome == bm::win);
+  return moves;
+}
+
+}  // namespace
+
+TEST_CASE("a slot plays the same game however its rows are cut") {
+  for (int number = 0; number < 10; ++number) {
+    std::vector<std::vector<int>> games;
+    for (int room : {1, 2, 5, 8, 0}) {
+      bm::worker_counters counters;
+      bm::game_slot<nim, bm::puct> slot(bm::puct{.simulations = 20, .leaves = 4});
+      CHECK_FALSE(slot.active());
+      slot.start(number, bm::random_key{9}, nim{});
+      CHECK(slot.active());
+      games.push_back(play_one(slot, room, counters));
+      CHECK_FALSE(slot.active());
+      CHECK(games.back() == games.front());
+      CHECK(counters.simulations.value() > 0);
+    }
+  }
+}
+
+TEST_CASE("a slot starts anew after a game, and after one that was given up") {
+  bm::worker_counters counters;
+  bm::game_slot<nim, bm::top_k> slot(bm::top_k{.widths = {2, 2}});
+  fake_network network;
+  bm::batch_buffer<nim> buffer(network, capacity);
+  slot.start(3, bm::random_key{9}, nim{});
+  std::vector<int> const first = play_one(slot, capacity, counters);
+  slot.finished().samples.clear();
+  slot.start(4, bm::random_key{9}, nim{});
+  bm::row_range<nim> out(buffer.positions(), buffer.rows(), capacity);
+  CHECK_FALSE(slot.advance(out, counters));
+  slot.abandon();
+  CHECK_FALSE(slot.active());
+  CHECK_FALSE(slot.waiting());
+  slot.start(3, bm::random_key{9}, nim{});
+  CHECK(play_one(slot, capacity, counters) == first);
+}
+
+TEST_CASE("nothing is done while no row is free") {
+  bm::worker_counters counters;
+  bm::game_slot<nim, bm::puct> slot(bm::puct{});
+  slot.start(0, {}, nim{});
+  bm::row_range<nim> full;
+  CHECK_FALSE(slot.advance(full, counters));
+  CHECK_FALSE(slot.waiting());
+}
+
+TEST_CASE("bad answers are refused before the search sees them") {
+  bm::worker_counters counters;
+  bm::game_slot<nim, bm::puct> slot(bm::puct{});
+  fake_network network;
+  bm::batch_buffer<nim> buffer(network, capacity);
+  slot.start(0, {}, nim{});
+  bm::row_range<nim> out(buffer.positions(), buffer.rows(), capacity);
+  (void)slot.advance(out, counters);
+  CHECK_THROWS_AS(slot.absorb(buffer.view(0, capacity), network), bm::evaluation_error);  // priors are zero
+}
+
+TEST_CASE("a slot's size grows with its tree") {
+  using slot = bm::game_slot<nim, bm::puct>;
+  CHECK(slot::bytes(bm::puct{.simulations = 1000}) > slot::bytes(bm::puct{.simulations = 10}) + 990 * 32);
+}

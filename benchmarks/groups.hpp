@@ -7,7 +7,7 @@ namespace batchmate::benchmarks {
 // Every group of benchmarks is registered by one function, in the order of the report.
 
 void add_limits(measuring const&);           ///< `limits/`: what the processor can do at best
-void add_search_only(measuring const&);      ///< `search_only/`: searches with the free evaluator
+void add_search_only(measuring const&);      ///< `search_only/`, `search_games/`: with the free evaluator
 void add_encoding(measuring const&);         ///< `encoding/`: packing positions
 void add_memory(measuring const&);           ///< `memory/`: thousands of games
 void add_evaluators(measuring const&);       ///< `evaluator/`: oneDNN alone, beside a plain chain

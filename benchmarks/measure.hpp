@@ -21,6 +21,8 @@ struct measuring {
 struct measured {
   statistics counted;
   double cpu_seconds = 0;
+  double warm_boards = 0;       ///< of `counted.boards`, those after the warm-up
+  double warm_cpu_seconds = 0;  ///< of `cpu_seconds`, those after the warm-up
 };
 
 /// Processor seconds of the program so far, over all threads.
@@ -30,6 +32,7 @@ inline double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_
 struct run_length {
   double seconds = 0;                             ///< games are given up after so long; 0: never
   std::uint64_t boards = 0;                       ///< games are given up after so many boards; 0: never
+  std::uint64_t warm_up = 0;                      ///< boards that `warm_boards` leaves out
   std::int64_t episodes = std::int64_t{1} << 40;  ///< games to finish
 };
 
@@ -40,6 +43,10 @@ measured play(G const& opening, S const& search, B const& policy, E evaluator, i
   using std::chrono::milliseconds;
   self_play self(opening, search, policy, std::move(evaluator));
   std::stop_source stop;
+  struct {
+    std::uint64_t boards = 0;
+    double cpu_seconds = 0;
+  } warm_at;
   run_options options{.episodes = length.episodes, .threads = threads, .stop = stop.get_token()};
   if (length.boards > 0)
     options.progress_every = milliseconds(10);
@@ -47,11 +54,17 @@ measured play(G const& opening, S const& search, B const& policy, E evaluator, i
     options.progress_every = milliseconds(static_cast<std::int64_t>(1000 * length.seconds));
   options.progress = [&](statistics const& now) {
     bool const late = length.seconds > 0 && now.seconds >= length.seconds;
+    if (warm_at.boards == 0 && now.boards >= length.warm_up) warm_at = {now.boards, cpu_seconds()};
     if (late || (length.boards > 0 && now.boards >= length.boards)) stop.request_stop();
   };
   double const before = cpu_seconds();
-  measured done{self.run(options, [](episode<G> const&) {}), 0};
-  done.cpu_seconds = cpu_seconds() - before;
+  measured done{.counted = self.run(options, [](episode<G> const&) {})};
+  double const after = cpu_seconds();
+  done.cpu_seconds = after - before;
+  if (warm_at.boards > 0) {
+    done.warm_boards = static_cast<double>(done.counted.boards - warm_at.boards);
+    done.warm_cpu_seconds = after - warm_at.cpu_seconds;
+  }
   return done;
 }
 

@@ -24,6 +24,18 @@ void add_one(measuring const& wanted, std::string const& name, S const& search) 
   });
 }
 
+/// The same with so many games that their trees leave the cache. Measured when every tree has been full once.
+void add_cold(int games) {
+  add(concat("search_games/hex13/puct/simulations:100/games:", games), [=](benchmark::State& state) {
+    puct const search{.simulations = 100, .noise_fraction = 0, .reuse_tree = false};
+    std::uint64_t const warm_up = 110 * static_cast<std::uint64_t>(games);
+    measured const done = play(hex<13>{}, search, lockstep{.games = games}, uniform{}, 1,
+                               {.boards = warm_up + 500'000, .warm_up = warm_up});
+    record(state, done);
+    state.counters["boards/CPU-s"] = done.warm_boards / done.warm_cpu_seconds;
+  });
+}
+
 }  // namespace
 
 // Every simulation counted is a new descent: trees are not reused, and there is no noise.
@@ -37,6 +49,7 @@ void add_search_only(measuring const& wanted) {
   add_one<hex<13>>(wanted, "hex13/puct/simulations:100", descents(100));
   add_one<hex<13>>(wanted, "hex13/puct/simulations:400", descents(400));
   add_one<hex<13>>(wanted, "hex13/top_k/widths:6,10", top_k{.widths = {6, 10}});
+  for (int games : {4, 64, 1024, 4096}) add_cold(games);
 }
 
 }  // namespace batchmate::benchmarks

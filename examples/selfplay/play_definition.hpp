@@ -6,6 +6,7 @@
 #include <selfplay/output.hpp>
 #include <selfplay/play.hpp>
 
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -47,7 +48,7 @@ int games_that_fit(S const& search, batchmate::batch_plan plan, int threads,
   return fitting;
 }
 
-/// Throws `common::usage_error`, which says how many games would do, if the job needs more than its limit.
+/// Throws `batchmate::contract_error`, which says how many games would do, if the job needs more than its limit.
 template <batchmate::game G, class S>
 void check_memory(job const& wanted, S const& search, batchmate::batch_plan const& plan,
                   batchmate::any_evaluator<G> const& evaluator, std::size_t planned, std::size_t fixed) {

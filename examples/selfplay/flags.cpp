@@ -26,6 +26,12 @@ The same seed gives the same games under every batching policy, with any number 
 compare episodes_hash. Exit status: 0, 1 for what goes wrong at work (a file, the network, memory), 2 for bad
 flags, 130 and 143 after Ctrl-C and SIGTERM, when finished games have been kept.)";
 
+/// A range that `--help` does not spell out.
+template <class T>
+CLI::Validator within(T low, T high) {
+  return CLI::Range(low, high).description("");
+}
+
 /// Flags as they are typed, before they become a job.
 struct typed {
   std::string search = "puct";
@@ -45,12 +51,12 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--episodes", to.episodes, "Games to play; begun games are always finished")
-      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max() / 2))
+      ->check(within(std::int64_t{1}, std::numeric_limits<std::int64_t>::max() / 2))
       ->capture_default_str()
       ->group(group);
   app.add_option("--seed", to.seed, "Another seed gives other games")->capture_default_str()->group(group);
   app.add_option("--threads", to.threads, "Worker threads; default: one a core")
-      ->check(CLI::Range(1, 1024))
+      ->check(within(1, 1024))
       ->group(group);
   app.add_option("--memory-limit", in.memory_limit,
                  "Refuse to begin what could need more, say 8G; default: none")
@@ -74,7 +80,7 @@ void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--cache", to.cache, "Answers that each thread remembers; 0: none. Never changes games")
-      ->check(CLI::Range(0, 1 << 28))
+      ->check(within(0, 1 << 28))
       ->capture_default_str()
       ->group(group);
 }
@@ -86,11 +92,11 @@ void add_search_flags(CLI::App& app, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--simulations", in.puct.simulations, "puct: visits a move, reused ones included")
-      ->check(CLI::Range(1, 1 << 24))
+      ->check(within(1, 1 << 24))
       ->capture_default_str()
       ->group(group);
   app.add_option("--leaves", in.puct.leaves, "puct: leaves of one tree in flight; changes games")
-      ->check(CLI::Range(1, 1024))
+      ->check(within(1, 1024))
       ->capture_default_str()
       ->group(group);
   app.add_option("--exploration", in.puct.exploration, "puct: c_puct")->capture_default_str()->group(group);
@@ -103,14 +109,14 @@ void add_search_flags(CLI::App& app, typed& in) {
   app.add_flag("--no-reuse", in.no_reuse, "puct: begin every move with an empty tree")->group(group);
   app.add_option("--widths", in.widths, "topk: moves kept at each depth, say 8,4,2 [6,10]")
       ->delimiter(',')
-      ->check(CLI::Range(1, 65535))
+      ->check(within(1, 65535))
       ->group(group);
   app.add_option("--temperature", in.temperature,
                  "puct: of the move choice in the first plies; topk: of the sampling of moves [1]")
       ->group(group);
   app.add_option("--temperature-plies", in.temperature_plies,
                  "Plies whose move is drawn; later the best is played [puct: 20, topk: 0]")
-      ->check(CLI::Range(0, 10000))
+      ->check(within(0, 10000))
       ->group(group);
 }
 
@@ -125,22 +131,22 @@ void add_batching_flags(CLI::App& app, job& to) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--games", to.games, "Games in flight [lockstep: 64, overlapped, shared-queue: 128]")
-      ->check(CLI::Range(1, 1 << 24))
+      ->check(within(1, 1 << 24))
       ->group(group);
   app.add_option("--max-batch", to.max_batch, "Rows of a batch at most [4096, shared-queue: 1024]")
-      ->check(CLI::Range(1, 1 << 22))
+      ->check(within(1, 1 << 22))
       ->group(group);
   app.add_option("--groups", to.groups, "overlapped, shared-queue: groups of games that take turns")
-      ->check(CLI::Range(1, 64))
+      ->check(within(1, 64))
       ->capture_default_str()
       ->group(group);
   app.add_option("--processors", to.processors,
                  "shared-queue: threads that evaluate; 0: as many as --threads")
-      ->check(CLI::Range(0, 1024))
+      ->check(within(0, 1024))
       ->capture_default_str()
       ->group(group);
   app.add_option("--deadline", to.deadline_us, "shared-queue: microseconds that a position waits for others")
-      ->check(CLI::Range(0, 10'000'000))
+      ->check(within(0, 10'000'000))
       ->capture_default_str()
       ->group(group);
 }
@@ -152,14 +158,14 @@ void add_output_flags(CLI::App& app, job& to) {
   app.add_flag("--overwrite", to.overwrite, "Remove the rows of an earlier run from that folder first")
       ->group(group);
   app.add_option("--shard-rows", to.shard_rows, "Rows of a shard at most")
-      ->check(CLI::Range(512, 1 << 24))
+      ->check(within(512, 1 << 24))
       ->capture_default_str()
       ->group(group);
   app.add_option("--summary", to.summary, "File for the summary as JSON; - for standard output")
       ->group(group);
   app.add_option("--progress", to.progress,
                  "Seconds between progress lines; 0: none [0.5, 10 without terminal]")
-      ->check(CLI::Range(0.0, 86400.0))
+      ->check(within(0.0, 86400.0))
       ->group(group);
 }
 

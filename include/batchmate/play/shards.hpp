@@ -96,7 +96,7 @@ class row_writer {
     packed.legal = s.position.legal_actions();
     append(planes_, packed.planes.words);
     append(legal_, packed.legal.words);
-    if constexpr (num_globals<G> > 0)
+    if constexpr (game_with_globals<G>)
       for (int g = 0; g < num_globals<G>; ++g) globals_.push_back(packed.globals[g]);
     append(policy_, s.policy);
     value_.push_back(s.value);

@@ -13,8 +13,9 @@ namespace batchmate {
 /// Plays games of G against itself, all searches of a batch asking the evaluator together.
 ///
 /// Episode i is a function of the seed, i, the search and the evaluator's answers alone. Finished episodes
-/// reach the sink in the order of their numbers.
-template <game G, search_for<G> S, batching B, class E>
+/// reach the sink in the order of their numbers. The parameters are not constrained, so that the assertions can
+/// say what a type lacks.
+template <class G, class S, class B, class E>
 class self_play {
   static_assert(require_game<G>() && require_search<S, G>() && require_batching<B>() &&
                 require_evaluator<E, G>());

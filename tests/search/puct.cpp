@@ -12,11 +12,17 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <memory>
-#include <numeric>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
@@ -264,4 +270,166 @@ TEST_CASE_TEMPLATE("visit counts are those of a textbook's PUCT", G, nim, bm::ti
                    bm::hex<5>, hash_game<9, 12>, hash_game<80, 6>) {
   compare_all<G>({1, 2, 17}, 3);
   compare_all<G>({200}, 1);
+}
+
+namespace {
+
+/// Searches a position with a network that knows nothing, without noise.
+template <bm::game G>
+bm::decision<G> think(G const& position, int simulations, int leaves = 1) {
+  bm::uniform evaluator;
+  bm::puct::tree<G> tree(
+      bm::puct{.simulations = simulations, .noise_fraction = 0, .temperature = 0, .leaves = leaves});
+  bm::batch_buffer<G> buffer(evaluator, leaves);
+  tree.start({}, 0);
+  search_one_move(tree, position, evaluator, buffer, leaves);
+  bm::decision<G> found;
+  tree.decide(found);
+  return found;
+}
+
+/// The position after moves in the game's own notation.
+template <bm::game G>
+G after(std::initializer_list<char const*> moves) {
+  G position;
+  for (char const* move : moves) position.play(*G::parse_action(move));
+  return position;
+}
+
+}  // namespace
+
+TEST_CASE("Connect Four: wins are taken, threats are met, double threats are seen") {
+  auto const column = after<bm::connect4>({"4", "1", "4", "2", "4", "3"});
+  auto const row = after<bm::connect4>({"1", "7", "2", "7", "3", "7"});
+  for (int leaves : {1, 4}) {
+    CHECK(think(column, 400, leaves).action == 3);
+    CHECK(think(column, 400, leaves).value > 0.8f);
+    CHECK(think(row, 400, leaves).action == 3);
+    CHECK(think(after<bm::connect4>({"4", "1", "4", "2", "4"}), 2000, leaves).action == 3);
+    CHECK(think(after<bm::connect4>({"1", "7", "2", "7", "3"}), 2000, leaves).action == 3);
+    // Three in a row with both ends open cannot be stopped.
+    auto const attack = think(after<bm::connect4>({"4", "4", "5", "5"}), 6000, leaves);
+    CHECK((attack.action == 2 || attack.action == 5));
+    CHECK(attack.value > 0.6f);
+    auto const defence = think(after<bm::connect4>({"4", "4", "5"}), 6000, leaves);
+    CHECK((defence.action == 2 || defence.action == 5));
+  }
+}
+
+TEST_CASE("Hex: wins are taken, and a bridge is a connection") {
+  auto const one_move = think(after<bm::hex<3>>({"b1", "a1", "b2", "c1"}), 200);
+  CHECK((one_move.action == bm::hex<3>::parse_action("a3") ||
+         one_move.action == bm::hex<3>::parse_action("b3")));
+  CHECK(one_move.value > 0.8f);
+  CHECK(think(after<bm::hex<3>>({"b2"}), 4000).value < -0.7f);  // the centre is bridged to both edges
+  auto const intruded = think(after<bm::hex<3>>({"b2", "b1"}), 4000);
+  CHECK(intruded.action == bm::hex<3>::parse_action("c1"));
+  CHECK(intruded.value > 0.8f);
+}
+
+TEST_CASE("Tic-tac-toe: perfect play is a draw") {
+  for (int leaves : {1, 4}) {
+    bm::tictactoe position;
+    while (!position.result()) position.play(think(position, 3000, leaves).action);
+    CHECK(*position.result() == bm::draw);
+  }
+}
+
+TEST_CASE("moves are drawn by visits and temperature in the first plies, later the most visited is played") {
+  fake_network network;
+  bm::batch_buffer<nim> buffer(network, 1);
+  for (double temperature : {1.0, 0.5, 2.0}) {
+    bm::puct settings{.simulations = 30, .noise_fraction = 0, .temperature_plies = 5};
+    settings.temperature = static_cast<float>(temperature);
+    bm::puct::tree<nim> tree(settings);
+    std::array<int, 3> drawn{};
+    bm::decision<nim> found;
+    int const games = 3000;
+    for (int game = 0; game < games; ++game) {
+      tree.start(bm::random_key{3}.split(static_cast<std::uint64_t>(game)), 4);
+      search_one_move(tree, nim{}, network, buffer, 1);
+      tree.decide(found);
+      ++drawn[static_cast<std::size_t>(found.action)];
+    }
+    std::array<double, 3> expected{};
+    double sum = 0;
+    for (std::size_t a = 0; a < 3; ++a)
+      sum += expected[a] = std::pow(double{found.policy[a]}, 1 / temperature);
+    for (std::size_t a = 0; a < 3; ++a) CHECK(std::abs(drawn[a] / double{games} - expected[a] / sum) < 0.04);
+    CHECK(*std::max_element(drawn.begin(), drawn.end()) < games * 95 / 100);  // there was something to draw
+    tree.start({}, 5);
+    search_one_move(tree, nim{}, network, buffer, 1);
+    tree.decide(found);
+    auto const most = std::max_element(found.policy.begin(), found.policy.end());
+    CHECK(found.policy[static_cast<std::size_t>(found.action)] == *most);
+  }
+}
+
+TEST_CASE("noise differs from game to game and from ply to ply, and not from run to run") {
+  fake_network network;
+  bm::batch_buffer<bm::connect4> buffer(network, 1);
+  bm::puct::tree<bm::connect4> tree(bm::puct{.simulations = 60});
+  auto const policy = [&](std::uint64_t episode, int ply) {
+    tree.start(bm::random_key{episode}, ply);
+    search_one_move(tree, bm::connect4{}, network, buffer, 1);
+    bm::decision<bm::connect4> found;
+    tree.decide(found);
+    return found.policy;
+  };
+  CHECK(policy(1, 0) == policy(1, 0));
+  CHECK(policy(1, 0) != policy(2, 0));
+  CHECK(policy(1, 0) != policy(1, 1));
+}
+
+TEST_CASE("a move that the search did not look at starts a new tree") {
+  fake_network network;
+  bm::batch_buffer<bm::tictactoe> buffer(network, 1);
+  bm::puct::tree<bm::tictactoe> tree(bm::puct{.simulations = 1});
+  bm::tictactoe position;
+  tree.start({}, 0);
+  search_one_move(tree, position, network, buffer, 1);
+  bm::decision<bm::tictactoe> found;
+  tree.decide(found);
+  int const other = (found.action + 1) % 9;
+  position.play(other);
+  tree.advance(other);
+  CHECK_FALSE(tree.done());
+  CHECK(tree.nodes().size() == 1);
+  CHECK(search_one_move(tree, position, network, buffer, 1) == 2);
+}
+
+TEST_CASE("settings out of range are refused with the field's name") {
+  auto const refused = [](bm::puct const& settings, char const* field) {
+    CHECK_THROWS_WITH_AS(settings.check(), doctest::Contains(field), bm::contract_error);
+  };
+  float constexpr nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK_NOTHROW(bm::puct{}.check());
+  refused({.simulations = 0}, "simulations");
+  refused({.exploration = -1}, "exploration");
+  refused({.exploration = nan}, "exploration");
+  refused({.noise_fraction = 1.5f}, "noise_fraction");
+  refused({.noise_alpha = -1}, "noise_alpha");
+  refused({.temperature = -1}, "temperature");
+  refused({.final_temperature = nan}, "temperature");
+  refused({.leaves = 0}, "leaves");
+  refused({.leaves = 2000}, "leaves");
+  refused({.virtual_loss = 0}, "virtual_loss");
+}
+
+TEST_CASE("the identity names every setting") {
+  std::set<std::string> identities;
+  for (bm::puct const& settings : std::initializer_list<bm::puct>{{},
+                                                                  {.simulations = 1},
+                                                                  {.exploration = 1},
+                                                                  {.fpu_reduction = 1},
+                                                                  {.noise_fraction = 1},
+                                                                  {.noise_alpha = 1},
+                                                                  {.temperature = 2},
+                                                                  {.temperature_plies = 1},
+                                                                  {.final_temperature = 1},
+                                                                  {.reuse_tree = false},
+                                                                  {.leaves = 2},
+                                                                  {.virtual_loss = 2}})
+    identities.insert(settings.identity());
+  CHECK(identities.size() == 12);
 }

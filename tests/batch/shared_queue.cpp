@@ -1,0 +1,53 @@
+#include <batchmate/batch/shared_queue.hpp>
+#include <batchmate/play/self_play.hpp>
+#include <batchmate/search/puct.hpp>
+
+#include "../support/fake_network.hpp"
+#include "../support/nim.hpp"
+#include "../support/threaded_network.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <stdexcept>
+
+namespace bm = batchmate;
+
+TEST_CASE("shared_queue models batching; its plan and identity follow from its settings") {
+  static_assert(bm::batching<bm::shared_queue>);
+  bm::shared_queue const policy{.games = 9, .groups = 3, .max_batch = 7};
+  bm::batch_plan const plan = policy.plan({2, 5});
+  CHECK(plan.games == 9);
+  CHECK(plan.groups == 3);
+  CHECK_FALSE(plan.common);
+  CHECK(policy.identity() == "shared_queue games=9 groups=3 max_batch=7 deadline=500us processors=1");
+  CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan({1, 1})), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan({1, 1})), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{.max_batch = 0}.plan({1, 1})), bm::contract_error);
+}
+
+TEST_CASE("self-play through the queue counts the batches that were evaluated, and meets in them") {
+  auto const counts = std::make_shared<fake_counts>();
+  bm::self_play play{nim{}, bm::puct{.simulations = 8}, bm::shared_queue{.games = 12}, fake_network{counts}};
+  for (int run = 0; run < 2; ++run) {
+    counts->batches = counts->rows = 0;
+    bm::statistics const done = play.run({.episodes = 30, .threads = 3}, [](bm::episode<nim> const&) {});
+    CHECK(done.episodes == 30);
+    CHECK(done.boards == counts->rows);
+    CHECK(done.batches == counts->batches);
+  }
+  CHECK(counts->largest > 2);  // a thread alone has two games in a group
+}
+
+TEST_CASE("an exception of the evaluator or of the sink ends a run through the queue") {
+  for (int threads : {1, 2, 3}) {
+    bm::puct const search{.simulations = 8};
+    bm::self_play failing{nim{}, search, bm::shared_queue{.games = 12}, failing_network{20}};
+    CHECK_THROWS_AS(failing.run({.episodes = 300, .threads = threads}, [](bm::episode<nim> const&) {}),
+                    planned_failure);
+    bm::self_play full{nim{}, search, bm::shared_queue{.games = 12, .processors = 2}, threaded_network{}};
+    CHECK_THROWS_AS(full.run({.episodes = 300, .threads = threads},
+                             [](bm::episode<nim> const&) { throw std::domain_error("disk full"); }),
+                    std::domain_error);
+  }
+}

@@ -122,7 +122,7 @@ class row_writer {
     put("episode", dtype::i64, {}, episode_);  // 8-byte numbers first, so that all lie aligned
     put("planes", dtype::u8, {G::input.planes, 8 * G::input.words_per_plane()}, planes_);
     put("legal", dtype::u8, {sizeof(actions_of<G>)}, legal_);
-    if constexpr (num_globals < G >> 0) put("globals", dtype::f32, {num_globals<G>}, globals_);
+    if constexpr (game_with_globals<G>) put("globals", dtype::f32, {num_globals<G>}, globals_);
     put("policy", dtype::f32, {G::num_actions}, policy_);
     put("value", dtype::f32, {}, value_);
     put("outcome", dtype::f32, {}, outcome_);

@@ -68,6 +68,10 @@ int main(int argc, char** argv) {
   app.add_option("--simulations", wanted.match.search.simulations, "visits of the root's children a move")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--exploration", wanted.match.search.exploration, "c_puct")->capture_default_str();
+  app.add_option("--fpu-reduction", wanted.match.search.fpu_reduction,
+                 "what an unvisited move is worth less than its parent")
+      ->capture_default_str();
   app.add_option("--openings", wanted.match.openings, "random openings, each played with both colours")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -100,6 +100,10 @@ void add_search_flags(CLI::App& app, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--exploration", in.puct.exploration, "puct: c_puct")->capture_default_str()->group(group);
+  app.add_option("--fpu-reduction", in.puct.fpu_reduction,
+                 "puct: an unvisited move has its parent's value less this")
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--noise", in.puct.noise_fraction, "puct: share of Dirichlet noise at the root, 0 to 1")
       ->capture_default_str()
       ->group(group);

@@ -22,9 +22,9 @@ namespace batchmate {
 /// N(s) counting the node's own evaluation, ties going to the greater prior, then to the smaller action. The
 /// training target is the share of visits of each root move.
 struct puct {
-  int simulations = 400;        ///< visits of the root's children before a move is made, reused ones included
-  float exploration = 1.5f;     ///< c_puct
-  float fpu_reduction = 0.25f;  ///< an unvisited move has its parent's mean value less this, not below -1
+  int simulations = 400;     ///< visits of the root's children before a move is made, reused ones included
+  float exploration = 1.5f;  ///< c_puct
+  float fpu_reduction = 0;   ///< an unvisited move has its parent's mean value less this, not below -1
   float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
   float noise_alpha = 0;         ///< its concentration; 0 chooses 10 / legal moves
   float temperature =
@@ -284,10 +284,10 @@ class puct::tree {
     for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
     if (!unsorted) return;
     // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
-    std::array<std::uint64_t, G::num_actions> keys;
+    std::array<std::uint64_t, std::max(G::num_actions, 32)> keys;  // g++ 12 warns of std::sort on fewer
     for (int i = 0; i < n; ++i)
-      keys[i] =
-          static_cast<std::uint64_t>(~std::bit_cast<std::uint32_t>(priors[i] + 0.0f)) << 32 | actions[i];
+      keys[i] = static_cast<std::uint64_t>(~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))) << 32 |
+                actions[i];
     std::sort(keys.begin(), keys.begin() + n);
     for (int i = 0; i < n; ++i) {
       priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));

@@ -18,6 +18,8 @@ endif()
 
 add_library(batchmate_cuda INTERFACE)
 add_library(batchmate::cuda ALIAS batchmate_cuda)
-target_compile_options(batchmate_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
-target_include_directories(batchmate_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
-target_link_libraries(batchmate_cuda INTERFACE batchmate::batchmate CUDA::cudart ${CUDNN_LIBRARY})
+# As an option, since CMake 3.25 does not know that nvcc has C++20.
+target_compile_options(batchmate_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>")
+target_include_directories(batchmate_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
+# The runtime is linked statically, as nvcc does it: a program must not have two.
+target_link_libraries(batchmate_cuda INTERFACE batchmate::batchmate CUDA::cudart_static ${CUDNN_LIBRARY})

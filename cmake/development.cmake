@@ -15,7 +15,6 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 
 set(CMAKE_CXX_EXTENSIONS OFF)
-set(CMAKE_CUDA_STANDARD 20)
 
 add_library(batchmate_development INTERFACE)
 target_link_libraries(batchmate_development INTERFACE batchmate::batchmate)
@@ -24,10 +23,11 @@ target_compile_options(batchmate_development INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>
-  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
+  # -Wno-unknown-pragmas: the unrolling that nvcc understands is unknown to the host compiler behind it.
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-ffp-contract=off>)
 if(BATCHMATE_WARNINGS_AS_ERRORS)
   target_compile_options(batchmate_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>
-                                                         $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Werror>)
+                                                         $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Werror -Werror=all-warnings>)
 endif()
 if(BATCHMATE_NATIVE)
   target_compile_options(batchmate_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
@@ -38,12 +38,23 @@ if(BATCHMATE_SANITIZE)
   target_link_options(batchmate_development INTERFACE -fsanitize=${BATCHMATE_SANITIZE})
 endif()
 
+# The cudnn evaluator for programs that choose theirs at run time: the only part of them that nvcc compiles.
+if(BATCHMATE_CUDA)
+  add_library(batchmate_tool_cudnn STATIC ${PROJECT_SOURCE_DIR}/examples/common/cudnn.cu)
+  target_include_directories(batchmate_tool_cudnn PUBLIC ${PROJECT_SOURCE_DIR}/examples)
+  target_link_libraries(batchmate_tool_cudnn PRIVATE batchmate_development PUBLIC batchmate::cuda)
+  set_target_properties(batchmate_tool_cudnn PROPERTIES EXCLUDE_FROM_ALL TRUE)
+endif()
+
 # Links a program with every evaluator that was found and tells it which by BATCHMATE_WITH_ONEDNN and _CUDA, 1 or 0.
 function(batchmate_link_evaluators target)
   foreach(evaluator onednn cuda)
     string(TOUPPER ${evaluator} name)
-    if(TARGET batchmate::${evaluator})
+    if(TARGET batchmate::${evaluator} AND (BATCHMATE_CUDA OR NOT evaluator STREQUAL cuda))
       target_link_libraries(${target} PRIVATE batchmate::${evaluator})
+      if(evaluator STREQUAL cuda)
+        target_link_libraries(${target} PRIVATE batchmate_tool_cudnn)
+      endif()
       target_compile_definitions(${target} PRIVATE BATCHMATE_WITH_${name}=1)
     else()
       target_compile_definitions(${target} PRIVATE BATCHMATE_WITH_${name}=0)

@@ -8,10 +8,14 @@
 #if BATCHMATE_WITH_ONEDNN
 #include <batchmate/onednn.hpp>
 #endif
+#if BATCHMATE_WITH_CUDA
+#include <common/cudnn.hpp>
+#endif
 
 #include <common/networks.hpp>
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,6 +26,7 @@ struct evaluator_choice {
   std::string kind = "auto";        ///< or one of the names of `evaluator_names`
   std::string network = "shipped";  ///< as `find_network` takes it
   std::string precision = "auto";   ///< or `fp32` or `bf16`
+  std::string plan = {};            ///< file of a tuned plan for cudnn; empty: the pinned plan
   int cache = 0;                    ///< answers remembered by each thread; 0: none
 };
 
@@ -38,8 +43,29 @@ struct chosen_evaluator {
   std::string note;     ///< why this evaluator; may be empty
 };
 
-/// The best evaluator of a network that this program was built with.
+/// The best evaluator of a network on the processor that this program was built with.
 inline std::string best_evaluator() { return BATCHMATE_WITH_ONEDNN ? "onednn" : "reference"; }
+
+/// Why `cudnn` cannot be used here; empty if it can.
+inline std::string why_not_cudnn() {
+#if BATCHMATE_WITH_CUDA
+  return why_no_cudnn();
+#else
+  return "this program was built without cuDNN";
+#endif
+}
+
+/// What `auto` stands for on this machine, and why, for people.
+inline std::pair<std::string, std::string> automatic_evaluator(std::string const& precision) {
+  std::string const why_not = why_not_cudnn();
+  if (why_not.empty()) return {"cudnn", "auto: there is a GPU"};
+  std::string const kind = precision == "bf16" ? "onednn" : best_evaluator();
+  std::string note = kind == "onednn"
+                         ? "auto: the fastest in this build"
+                         : "auto: this program was built without oneDNN, which would be much faster";
+  if (BATCHMATE_WITH_CUDA) note = "auto: " + kind + " instead of cudnn, as there is " + why_not;
+  return {kind, note};
+}
 
 /// `connect4 (4 blocks x 32 channels)`
 inline std::string describe(batchmate::network const& net) {
@@ -48,10 +74,18 @@ inline std::string describe(batchmate::network const& net) {
 
 /// An evaluator of a network by its name; throws `usage_error` for one that this program lacks.
 template <batchmate::game G>
-batchmate::any_evaluator<G> network_evaluator(std::string const& kind, std::string const& precision,
-                                              batchmate::network net) {
-  if (kind == "cudnn")
-    throw usage_error("--evaluator cudnn: this program was built without cuDNN; take auto");
+batchmate::any_evaluator<G> network_evaluator(std::string const& kind, evaluator_choice const& choice,
+                                              batchmate::network net, std::string& note) {
+  std::string const& precision = choice.precision;
+  if (kind == "cudnn") {
+    if (std::string const why_not = why_not_cudnn(); !why_not.empty())
+      throw usage_error("--evaluator cudnn: " + why_not + "; take auto");
+#if BATCHMATE_WITH_CUDA
+    cudnn_evaluator evaluator(net, precision, choice.plan);
+    note += (note.empty() ? "" : "; ") + evaluator.note();
+    return evaluator;
+#endif
+  }
   if (kind == "reference") {
     if (precision == "bf16") throw usage_error("--precision bf16: reference computes in fp32 only");
     return batchmate::reference(std::move(net));
@@ -78,14 +112,10 @@ chosen_evaluator<G> make_evaluator(evaluator_choice const& choice) {
     return {batchmate::rollout{}, "none", ""};
   }
   std::string kind = choice.kind, note;
-  if (kind == "auto") {
-    kind = choice.precision == "bf16" ? "onednn" : best_evaluator();
-    note = kind == "onednn" ? "auto: the fastest in this build"
-                            : "auto: this program was built without oneDNN, which would be much faster";
-  }
+  if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
   batchmate::network net = find_network<G>(choice.network);
   std::string const description = describe(net);
-  auto evaluator = network_evaluator<G>(kind, choice.precision, std::move(net));
+  auto evaluator = network_evaluator<G>(kind, choice, std::move(net), note);
   if (choice.cache > 0)
     evaluator = batchmate::cached<batchmate::any_evaluator<G>>(std::move(evaluator), {choice.cache});
   return {std::move(evaluator), description, note};

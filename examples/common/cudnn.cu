@@ -1,0 +1,71 @@
+#include <batchmate/cuda/evaluator.hpp>
+#include <batchmate/cuda/tuning.hpp>
+
+#include <common/cudnn.hpp>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace common {
+namespace {
+
+batchmate::cuda::precision precision_of(std::string const& text) {
+  return text == "auto" ? batchmate::cuda::precision::fp16 : batchmate::cuda::parse_precision(text);
+}
+
+batchmate::cudnn_options options_of(std::string const& precision, std::string const& plan) {
+  batchmate::cudnn_options options;
+  options.precision = precision_of(precision);
+  if (plan.empty()) return options;
+  std::ifstream file(plan);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) throw batchmate::file_error("cannot read " + plan);
+  options.plan = batchmate::cuda::parse_plan(text.str(), plan);
+  return options;
+}
+
+}  // namespace
+
+struct cudnn_evaluator::holder final : interface {
+  holder(batchmate::network const& net, batchmate::cudnn_options const& options) : evaluator(net, options) {}
+  void submit(int slot, batchmate::raw_batch const& rows) override { evaluator.submit(slot, rows); }
+  void wait(int slot) override { evaluator.wait(slot); }
+  std::string identity() const override { return evaluator.identity(); }
+  void reserve(batchmate::reservation const& wanted) override { evaluator.reserve(wanted); }
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return evaluator.allocate(bytes); }
+  std::size_t memory_bytes(batchmate::reservation const& wanted) const override {
+    return evaluator.memory_bytes(wanted);
+  }
+  batchmate::evaluator_report report() const override { return evaluator.report(); }
+  std::string note() const override { return evaluator.note(); }
+  std::vector<int> buckets() const override { return evaluator.buckets(); }
+
+  batchmate::cudnn evaluator;
+};
+
+cudnn_evaluator::cudnn_evaluator(batchmate::network const& net, std::string const& precision,
+                                 std::string const& plan)
+    : held_(std::make_shared<holder>(net, options_of(precision, plan))) {}
+
+std::string why_no_cudnn() {
+  std::string why_not;
+  return batchmate::cuda::devices(&why_not).empty() ? why_not : "";
+}
+
+std::string tune_cudnn(batchmate::network const& net, std::string const& precision,
+                       std::function<void(std::string const&)> const& progress) {
+  namespace cuda = batchmate::cuda;
+  cuda::tuning_options options;
+  options.progress = [&](cuda::timed_choice const& now) {
+    std::string const time =
+        now.microseconds < 0 ? "does not run" : batchmate::concat(now.microseconds, " us");
+    progress(batchmate::concat(cuda::name_of(now.of), " ", cuda::text_of(now.choice), ": ", time));
+  };
+  auto const first = cuda::devices();
+  if (!first.empty()) options.device = first[0].number;
+  return cuda::text_of(cuda::tune(cuda::tower_shape_of(net, precision_of(precision)), options));
+}
+
+}  // namespace common

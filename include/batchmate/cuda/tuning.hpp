@@ -1,0 +1,158 @@
+#pragma once
+
+#include <batchmate/core/random.hpp>
+#include <batchmate/cuda/buckets.hpp>
+#include <batchmate/cuda/choice.hpp>
+#include <batchmate/cuda/resources.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace batchmate::cuda {
+
+/// A candidate and how long it took.
+struct timed_choice {
+  layer of = layer::stem;   ///< the convolution that it computed
+  engine_choice choice;     ///< the candidate
+  double microseconds = 0;  ///< one convolution, the median of all repeats
+};
+
+/// How `tune` works.
+struct tuning_options {
+  int device = 0;        ///< CUDA's number
+  int rows = 1024;       ///< of the batch that is timed; the next bucket is taken
+  int max_chunk = 4096;  ///< as in `cudnn_options`: a choice must serve all buckets
+  int tile_cells = 128;  ///< as in `cudnn_options`
+  int repeats = 30;      ///< timings of each candidate
+  std::function<void(timed_choice const&)> progress{};  ///< told of every candidate, if set
+};
+
+/// Device memory filled with numbers as activations have them: a chip runs faster on zeros than on real data.
+inline device_bytes random_numbers(std::size_t count, precision elements, cudaStream_t on) {
+  return with_element(elements, [&]<class Element>(Element) {
+    std::vector<Element> numbers(std::min<std::size_t>(count, 1 << 20));
+    random_stream random(random_key{count});
+    for (auto& x : numbers) x = narrow<Element>(0.1f * (random.uniform() - 0.5f));
+    device_bytes made = allocate_device(count * sizeof(Element));
+    for (std::size_t done = 0; done < count; done += numbers.size())
+      check(cudaMemcpyAsync(made.get() + done * sizeof(Element), numbers.data(),
+                            std::min(numbers.size(), count - done) * sizeof(Element), cudaMemcpyHostToDevice,
+                            on),
+            "cudaMemcpyAsync of random numbers");
+    check(cudaStreamSynchronize(on), "cudaStreamSynchronize");
+    return made;
+  });
+}
+
+/// Times convolutions of one shape on the current device as an evaluator runs them: in a graph, each reading what
+/// the one before has written where the shape allows it.
+class convolution_timer {
+ public:
+  /// Allocates the tensors.
+  explicit convolution_timer(convolution_extents const& e)
+      : extents_(e), handle_(make_cudnn_handle()), stream_(make_stream()) {
+    std::size_t const places =
+        static_cast<std::size_t>(e.rows) * static_cast<std::size_t>(e.height * e.width);
+    auto const numbers = [&](std::size_t count) { return random_numbers(count, e.elements, stream_.get()); };
+    std::size_t const inputs = static_cast<std::size_t>(e.inputs),
+                      outputs = static_cast<std::size_t>(e.outputs);
+    for (int i = 0; i < 3; ++i) boards_.push_back(numbers(places * std::max(inputs, outputs)));
+    weights_ = numbers(inputs * outputs * static_cast<std::size_t>(e.kernel * e.kernel));
+    bias_ = numbers(outputs);
+    workspace_ = allocate_device(max_workspace_bytes);
+    check(cudnnSetStream(handle_.get(), stream_.get()), "cudnnSetStream");
+  }
+
+  /// Microseconds of one convolution by a choice, the median of `repeats` launches; negative if it does not run.
+  double operator()(engine_choice const& choice, int repeats) {
+    auto const plan = convolution_plan::make(plan_target(handle_.get()), extents_, choice);
+    if (!plan || plan->workspace_bytes() > max_workspace_bytes) return -1;
+    auto const all = [&] {
+      for (std::size_t i = 0; i < in_graph; ++i)
+        plan->run(handle_.get(), boards_[i % 3].get(), weights_.get(),
+                  extents_.residual ? boards_[(i + 2) % 3].get() : nullptr, bias_.get(),
+                  boards_[(i + 1) % 3].get(), workspace_.get());
+    };
+    all();
+    check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
+    auto const all_at_once = capture(stream_.get(), all);
+    auto const from = make_event(cudaEventDefault), to = make_event(cudaEventDefault);
+    std::vector<double> times;
+    constexpr int warm_up = 3;
+    for (int i = -warm_up; i < repeats; ++i) {
+      check(cudaEventRecord(from.get(), stream_.get()), "cudaEventRecord");
+      check(cudaGraphLaunch(all_at_once.get(), stream_.get()), "cudaGraphLaunch");
+      check(cudaEventRecord(to.get(), stream_.get()), "cudaEventRecord");
+      check(cudaEventSynchronize(to.get()), "cudaEventSynchronize");
+      float milliseconds = 0;
+      check(cudaEventElapsedTime(&milliseconds, from.get(), to.get()), "cudaEventElapsedTime");
+      if (i >= 0) times.push_back(1000.0 * static_cast<double>(milliseconds) / in_graph);
+    }
+    std::nth_element(times.begin(), times.begin() + repeats / 2, times.end());
+    return times[static_cast<std::size_t>(repeats / 2)];
+  }
+
+ private:
+  static constexpr int in_graph = 12;  // convolutions a launch
+
+  convolution_extents extents_;
+  cudnn_handle handle_;
+  std::vector<device_bytes> boards_;  // (3) of (N, H, W, C or K)
+  device_bytes weights_, bias_, workspace_;
+  stream stream_;  // last, so that it finishes before the memory goes
+};
+
+/// All choices for a layer that serve every number of rows, without repetition.
+inline std::vector<engine_choice> choices_for_all(plan_target const& target, tower_shape const& t, layer l,
+                                                  std::span<int const> rows) {
+  std::vector<engine_choice> all;
+  auto const add = [&](engine_choice const& c) {
+    if (std::find(all.begin(), all.end(), c) == all.end() && works_for_all(target, t, l, c, rows))
+      all.push_back(c);
+  };
+  if (auto const pinned = pinned_choice(t)) add(*pinned);
+  for (std::size_t n = 1; n <= rows.size(); ++n)
+    for (auto const& each : candidates(target, t, l, rows.first(n))) add(each);
+  return all;
+}
+
+/// The plan that is fastest on this very device. Times every candidate, which takes seconds to a minute, so this is
+/// never done by the way: two runs may find different plans, and a different plan gives other games. Keep the
+/// answer as text (`text_of`) and give it to `cudnn_options::plan`. Throws `contract_error` where there is no device,
+/// `evaluation_error` where nothing serves.
+inline tower_plan tune(tower_shape const& t, tuning_options const& options = {}) {
+  expects(options.repeats > 0 && options.rows > 0, "cudnn: tuning needs positive repeats and rows");
+  std::string why_not;
+  auto const all = devices(&why_not);
+  auto const where =
+      std::find_if(all.begin(), all.end(), [&](auto const& d) { return d.number == options.device; });
+  expects(where != all.end(), "cudnn: no device ", options.device, " to tune for",
+          why_not.empty() ? "" : ": ", why_not);
+  auto const buckets =
+      batch_buckets({where->multiprocessors, options.tile_cells, t.cells()}, options.max_chunk);
+  return on_device(options.device, [&] {
+    auto const handle = make_cudnn_handle();
+    plan_target const target(handle.get());
+    tower_plan plan{cudnn_version(), "tuned", {}};
+    for (layer const l : all_layers) {
+      convolution_timer timer(extents_of(t, l, buckets[bucket_for(buckets, options.rows)]));
+      timed_choice best{l, {}, -1};
+      for (auto const& each : choices_for_all(target, t, l, buckets)) {
+        timed_choice const now{l, each, timer(each, options.repeats)};
+        if (options.progress) options.progress(now);
+        if (now.microseconds >= 0 && (best.microseconds < 0 || now.microseconds < best.microseconds))
+          best = now;
+      }
+      if (best.microseconds < 0)
+        throw evaluation_error(
+            concat("cudnn: no engine computes the ", name_of(l), " convolution on ", where->name));
+      plan.of(l) = best.choice;
+    }
+    return plan;
+  });
+}
+
+}  // namespace batchmate::cuda

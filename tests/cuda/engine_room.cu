@@ -1,0 +1,122 @@
+#include <batchmate/cuda/engine_room.hpp>
+
+#include "device.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace bm = batchmate;
+using bm::cuda::engine_room;
+
+namespace {
+
+using position = random_position<3, 7, 7, 50, 1>;
+
+bm::network small_network(std::uint64_t seed) {
+  return bm::random_network(extents_for<position>(2, 32), seed);
+}
+
+/// Answers of all positions, by a room made for the purpose.
+std::vector<std::vector<float>> answers(engine_room& room, int slot, std::vector<position> const& positions) {
+  filled_batch<position> batch(positions);
+  room.submit(slot, batch.view().raw());
+  room.wait(slot);
+  std::vector<std::vector<float>> all;
+  for (int b = 0; b < static_cast<int>(positions.size()); ++b) all.push_back(answer_of(batch, b));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("devices that are not there are refused" * doctest::skip(no_device())) {
+  CHECK_THROWS_WITH_AS(engine_room(small_network(1), {.devices = {999}}), doctest::Contains("device 999"),
+                       bm::contract_error);
+}
+
+TEST_CASE("batches larger than a chunk are cut up, and the answers are the same" *
+          doctest::skip(no_device())) {
+  auto const positions = numbered_positions<position>(500);
+  engine_room whole(small_network(1), {}), cut(small_network(1), {.max_chunk = 48}),
+      fixed(small_network(1), {.fixed_rows = 64});
+  std::vector<std::vector<float>> const expected = [&] {
+    whole.reserve({bm::layout_of<position>(), 2, 500});
+    return answers(whole, 0, positions);
+  }();
+  for (engine_room* room : {&cut, &fixed}) {
+    room->reserve({bm::layout_of<position>(), 2, 500});
+    auto const found = answers(*room, 1, positions);
+    int different = 0;
+    for (std::size_t b = 0; b < 500; ++b) different += !same_bits(found[b], expected[b]);
+    CHECK(different == 0);
+    CHECK(room->report().batches == 1);
+    CHECK(room->report().rows == 500);
+  }
+}
+
+TEST_CASE("threads that submit to different slots at once get the answers of one that does not" *
+          doctest::skip(no_device())) {
+  engine_room room(small_network(1), {});
+  room.reserve({bm::layout_of<position>(), 6, 300});
+  auto const positions = numbered_positions<position>(300);
+  auto const expected = answers(room, 0, positions);
+  std::vector<int> different(3);
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 3; ++t)
+      threads.emplace_back([&, t] {
+        for (int turn = 0; turn < 20; ++turn) {
+          auto const found = answers(room, 2 * t + turn % 2, positions);
+          for (std::size_t b = 0; b < 300; ++b)
+            different[static_cast<std::size_t>(t)] += !same_bits(found[b], expected[b]);
+        }
+      });
+  }
+  CHECK(different == std::vector<int>(3));
+  auto const report = room.report();
+  CHECK(report.batches == 61);
+  CHECK(report.rows == 61 * 300);
+  CHECK(report.busy_seconds > 0);
+  CHECK(report.transfer_seconds >= 0);
+  CHECK(report.device_bytes > 0);
+}
+
+TEST_CASE("a slot takes one batch at a time, of the rows and the size reserved" *
+          doctest::skip(no_device())) {
+  engine_room room(small_network(1), {.max_chunk = 64});
+  filled_batch<position> batch(numbered_positions<position>(65)), other(batch.positions);
+  CHECK_THROWS_AS(room.submit(0, batch.view().raw()), bm::contract_error);
+  room.reserve({bm::layout_of<position>(), 2, 64});
+  CHECK_THROWS_AS(room.submit(2, batch.view().slice(0, 5).raw()), bm::contract_error);
+  CHECK_THROWS_WITH_AS(room.submit(0, batch.view().raw()), doctest::Contains("larger than was reserved"),
+                       bm::contract_error);
+  room.submit(0, batch.view().slice(0, 5).raw());
+  CHECK_THROWS_WITH_AS(room.submit(0, other.view().slice(0, 5).raw()), doctest::Contains("in flight"),
+                       bm::contract_error);
+  room.wait(0);
+  room.wait(0);
+  room.wait(1);
+  room.submit(1, bm::raw_batch{0, bm::layout_of<position>(), nullptr, nullptr, nullptr});
+  room.wait(1);
+}
+
+TEST_CASE("weights that overflow are found out, with the network's name, by everybody who waits" *
+          doctest::skip(no_device())) {
+  bm::network net = small_network(1);
+  net.name = "broken.safetensors";
+  net.policy.bias[0] = std::numeric_limits<float>::quiet_NaN();
+  engine_room room(net, {});
+  room.reserve({bm::layout_of<position>(), 2, 64});
+  filled_batch<position> batch(numbered_positions<position>(64));
+  for (auto& row : batch.rows) row.legal.set(0);
+  room.submit(0, batch.view().raw());
+  for (int waiter = 0; waiter < 2; ++waiter)
+    CHECK_THROWS_WITH_AS(room.wait(0), doctest::Contains("network broken.safetensors: row"),
+                         bm::evaluation_error);
+  room.replace(small_network(1));
+  room.submit(0, batch.view().raw());
+  CHECK_NOTHROW(room.wait(0));
+}

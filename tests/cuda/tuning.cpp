@@ -1,0 +1,66 @@
+#include <batchmate/cuda/tuning.hpp>
+
+#include "described_device.hpp"
+#include "towers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace bm = batchmate;
+using namespace bm::cuda;
+
+namespace {
+
+bool has_device() { return !devices().empty(); }
+
+}  // namespace
+
+TEST_CASE("there are several candidates for the reference job's tower, all of which serve every batch size") {
+  auto const device = described_device("h200");
+  auto const tower = known_towers()[2];
+  auto const shape = tower.shape(precision::fp16);
+  auto const rows = tower.buckets(1024);
+  auto const found = choices_for_all(device, shape, layer::second, rows);
+  CHECK(found.size() >= 10);
+  CHECK(found[0] == *pinned_choice(shape));
+  std::set<std::string> different;
+  for (auto const& each : found) {
+    different.insert(text_of(each));
+    CHECK(sums_in_one_order(each));
+    CHECK(works_for_all(device, shape, layer::second, each, rows));
+  }
+  CHECK(different.size() == found.size());
+}
+
+TEST_CASE("where there is no device, tuning says so" * doctest::skip(has_device())) {
+  CHECK_THROWS_WITH_AS(tune(known_towers()[0].shape(precision::fp16)),
+                       doctest::Contains("no device 0 to tune for"), bm::contract_error);
+}
+
+TEST_CASE("tuning times every candidate and takes the fastest for each layer" *
+          doctest::skip(!has_device())) {
+  tower_shape const shape{8, 64, 16, 9, 9, precision::fp16};
+  std::vector<timed_choice> seen;
+  tuning_options options;
+  options.rows = 200;
+  options.max_chunk = 400;
+  options.repeats = 3;
+  options.progress = [&](timed_choice const& now) { seen.push_back(now); };
+  auto const plan = tune(shape, options);
+  CHECK(plan.origin == "tuned");
+  CHECK(parse_plan(text_of(plan), "text") == plan);
+  for (layer const l : all_layers) {
+    double best = 1e30, taken = 0;
+    for (auto const& each : seen)
+      if (each.of == l && each.microseconds >= 0) {
+        best = std::min(best, each.microseconds);
+        if (each.choice == plan.of(l)) taken = each.microseconds;
+      }
+    CHECK(taken == best);
+    CHECK(best > 0);
+  }
+}

@@ -1,5 +1,6 @@
 // One position under the magnifying glass: what the network says of it at once, and what a search makes of that.
 
+#include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/program.hpp>
 

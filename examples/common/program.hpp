@@ -1,11 +1,8 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <exception>
 #include <new>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -24,18 +21,6 @@ inline void complain(std::string const& program, std::string why) {
   for (char& c : why)
     if (c == '\n') c = ' ';
   std::fprintf(stderr, "%s: %s\n", program.c_str(), why.c_str());
-}
-
-/// Parses the command line. The exit status if the program is to end now: 0 after `--help`, 2 for bad flags.
-inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (CLI::ParseError const& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);
-    complain(app.get_name(), std::string(e.what()) + " (see --help)");
-    return 2;
-  }
-  return std::nullopt;
 }
 
 /// Runs the rest of a program: its exit status, or 2 for a `usage_error` and 1 for all else that it throws,

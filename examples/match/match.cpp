@@ -2,6 +2,7 @@
 // colours.
 
 #include <common/evaluators.hpp>
+#include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/program.hpp>
 

@@ -1,5 +1,6 @@
 // A game against a network in the terminal, or in a pipe: one command a line.
 
+#include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/program.hpp>
 

@@ -1,7 +1,6 @@
+#include <common/flags.hpp>
 #include <common/games.hpp>
 #include <selfplay/job.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -19,7 +19,7 @@ struct batch_demand {
 struct batch_plan {
   int games = 1;   ///< in flight, over all threads and groups
   int groups = 1;  ///< a worker's games are dealt to this many groups; each has a batch of its own under way
-  int max_batch = 0;    ///< the most rows of one batch; 0: all that the group's games can give at once
+  int max_batch = 0;    ///< the most rows of one batch, but at least one a worker; 0: all its games can give
   bool common = false;  ///< on a shared evaluator all workers fill one batch a group, else each has its own
 };
 

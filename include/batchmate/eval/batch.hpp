@@ -75,7 +75,7 @@ struct raw_batch {
 template <game G>
 struct batch {
   int count = 0;                 ///< B, rows to evaluate
-  G const* positions = nullptr;  ///< (B) none of them finished
+  G const* positions = nullptr;  ///< (B) none finished, but for rows of a shared batch nobody filled
   row<G> const* rows =
       nullptr;              ///< (B) `legal` always filled; planes and globals if the evaluator needs them
   float* values = nullptr;  ///< (B) out: expected result for the player to move, in [-1, 1]

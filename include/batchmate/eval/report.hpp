@@ -25,6 +25,17 @@ struct evaluator_report {
     device_bytes += o.device_bytes;
     return *this;
   }
+
+  /// What was counted after `before`; `device_bytes` stay as they are.
+  evaluator_report since(evaluator_report const& before) const {
+    evaluator_report later = *this;
+    later.batches -= before.batches;
+    later.rows -= before.rows;
+    later.cache_hits -= before.cache_hits;
+    later.busy_seconds -= before.busy_seconds;
+    later.transfer_seconds -= before.transfer_seconds;
+    return later;
+  }
 };
 
 /// What the evaluator counted, zeros if it does not count.

@@ -37,6 +37,9 @@ class batch_group {
     return true;
   }
 
+  /// No other worker fills its batches.
+  bool is_private() const { return used_.size() == 1; }
+
   /// The rows of worker w that step `step` fills.
   row_range<G> free_rows(int w, std::uint64_t step) const {
     batch_buffer<G> const& buffer = buffers_[step & 1];

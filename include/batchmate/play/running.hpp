@@ -4,6 +4,7 @@
 #include <batchmate/play/options.hpp>
 #include <batchmate/play/worker.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -43,6 +44,7 @@ class running {
       reserve(*evaluators_[static_cast<std::size_t>(i)], layout.reserve(layout_of<G>()));
     make_groups(shared);
     for (int w = 0; w < layout.threads; ++w) make_worker(w, search);
+    before_ = report_of_evaluators();
   }
 
   /// Plays all episodes, calling the progress function meanwhile.
@@ -51,7 +53,13 @@ class running {
     alive_ = layout_.threads;
     {
       std::vector<std::jthread> threads;
-      for (auto& w : workers_) threads.emplace_back([this, &w] { work(*w); });
+      try {
+        for (auto& w : workers_) threads.emplace_back([this, &w] { work(*w); });
+      } catch (...) {  // no more threads to be had
+        fail(std::current_exception());
+        std::lock_guard lock(mutex_);
+        alive_ -= layout_.threads - static_cast<int>(threads.size());
+      }
       watch();
     }
     if (failure_) {
@@ -98,32 +106,41 @@ class running {
     try {
       w.run();
     } catch (...) {
-      {
-        std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-      }
-      for (auto& g : groups_) g.give_up();
+      fail(std::current_exception());
     }
     std::lock_guard lock(mutex_);
     if (--alive_ == 0) ended_.notify_all();
   }
 
+  /// Lets all workers end; the first failure is the one that the run throws.
+  void fail(std::exception_ptr why) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::move(why);
+    }
+    for (auto& g : groups_) g.give_up();
+  }
+
   /// Waits for the workers; an exception of the progress function fails the run like one of theirs.
   void watch() {
+    auto const every = std::max(options_.progress_every, std::chrono::milliseconds(1));
     std::unique_lock lock(mutex_);
-    while (!ended_.wait_for(lock, options_.progress_every, [this] { return alive_ == 0; })) {
+    while (!ended_.wait_for(lock, every, [this] { return alive_ == 0; })) {
       if (!options_.progress || failure_) continue;
       lock.unlock();
       try {
         options_.progress(count());
       } catch (...) {
-        lock.lock();
-        if (!failure_) failure_ = std::current_exception();
-        for (auto& g : groups_) g.give_up();
-        continue;
+        fail(std::current_exception());
       }
       lock.lock();
     }
+  }
+
+  evaluator_report report_of_evaluators() const {
+    evaluator_report all;
+    for (int i = 0; i < layout_.evaluators; ++i) all += report(*evaluators_[static_cast<std::size_t>(i)]);
+    return all;
   }
 
   statistics count() const {
@@ -150,8 +167,7 @@ class running {
       s.evaluator_share = evaluator / all;
       s.waiting_share = waiting / all;
     }
-    for (int i = 0; i < layout_.evaluators; ++i)
-      s.evaluator += report(*evaluators_[static_cast<std::size_t>(i)]);
+    s.evaluator = report_of_evaluators().since(before_);
     if (s.evaluator.batches > 0) s.batches = s.evaluator.batches;
     return s;
   }
@@ -169,6 +185,7 @@ class running {
   std::condition_variable ended_;
   std::exception_ptr failure_;  // the first one
   int alive_ = 0;
+  evaluator_report before_;  // what the evaluators had counted when the run began
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 

@@ -5,9 +5,11 @@
 #include <batchmate/play/group.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -35,6 +37,7 @@ class worker {
       auto& mine = groups_.emplace_back(groups[static_cast<std::size_t>(g)]);
       int const share = games / count + (g < games % count);
       for (int i = 0; i < share; ++i) mine.slots.push_back(std::make_unique<game_slot<G, S>>(search));
+      mine.over = share == 0 && mine.group->is_private();
     }
   }
 
@@ -78,6 +81,8 @@ class worker {
     counters_.search += searched - waited;
     counters_.encoding += encoded - searched;
     counters_.evaluator += ticks() - encoded;
+    // Nothing to do until another worker's game ends: leave it the processor.
+    if (rows.used() == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
     return true;
   }
 

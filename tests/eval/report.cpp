@@ -31,3 +31,13 @@ TEST_CASE("reports add up field by field") {
   CHECK(r.transfer_seconds == 0.5);
   CHECK(r.device_bytes == 2000);
 }
+
+TEST_CASE("what was counted since an earlier report leaves the memory held") {
+  bm::evaluator_report const r = bm::report(counting{}).since({1, 10, 4, 0.25, 0.25, 1000});
+  CHECK(r.batches == 1);
+  CHECK(r.rows == 20);
+  CHECK(r.cache_hits == 0);
+  CHECK(r.busy_seconds == 0.25);
+  CHECK(r.transfer_seconds == 0);
+  CHECK(r.device_bytes == 1000);
+}

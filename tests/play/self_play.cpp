@@ -400,6 +400,23 @@ TEST_CASE("a second run counts from zero") {
   }
 }
 
+TEST_CASE("a second run does not count what the evaluator counted in the first") {
+  struct shared_counter : bm::uniform {
+    bool is_shared() const { return true; }
+    void submit(int, bm::batch<nim> const& rows) {
+      bm::uniform::submit(0, rows);
+      counted.batches += 1;
+    }
+    bm::evaluator_report report() const { return counted; }
+    bm::evaluator_report counted;
+  };
+  bm::self_play play{nim{}, bm::puct{.simulations = 8}, bm::lockstep{.games = 4}, shared_counter{}};
+  bm::statistics const first = play.run({.episodes = 8}, [](bm::episode<nim> const&) {}),
+                       second = play.run({.episodes = 8}, [](bm::episode<nim> const&) {});
+  CHECK(first.batches > 0);
+  CHECK(second.batches == first.batches);
+}
+
 TEST_CASE("games may begin from a given position") {
   bm::connect4 opening;
   for (int column : {3, 3, 2}) opening.play(column);

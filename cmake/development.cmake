@@ -44,6 +44,7 @@ if(BATCHMATE_CUDA)
   target_include_directories(batchmate_tool_cudnn PUBLIC ${PROJECT_SOURCE_DIR}/examples)
   target_link_libraries(batchmate_tool_cudnn PRIVATE batchmate_development PUBLIC batchmate::cuda)
   set_target_properties(batchmate_tool_cudnn PROPERTIES EXCLUDE_FROM_ALL TRUE)
+  add_custom_target(cuda_code DEPENDS batchmate_tool_cudnn) # all that depends on CUDA and little else
 endif()
 
 # Links a program with every evaluator that was found and tells it which by BATCHMATE_WITH_ONEDNN and _CUDA, 1 or 0.

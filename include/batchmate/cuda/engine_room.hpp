@@ -42,7 +42,7 @@ class engine_room {
     name(net);
   }
 
-  /// Makes room for batches to come, and counts from zero again. Waits until nothing is in flight.
+  /// Makes room for batches to come. Waits until nothing is in flight.
   void reserve(reservation const& wanted) {
     check_fits(extents_, wanted.layout);
     expects(wanted.max_rows > 0 && wanted.slots > 0, "cudnn: max_rows and slots must be positive");
@@ -53,11 +53,6 @@ class engine_room {
     }
     std::lock_guard lock(mutex_);
     drain();
-    batches_ = rows_ = 0;
-    for (auto const& each : machines_) {
-      std::lock_guard of_times(each->times_mutex);
-      each->times = {};
-    }
     std::size_t const last = bucket_for(buckets_, wanted.max_rows);
     if (lanes_.empty() || lanes_[0]->at.max_rows() < buckets_[last] || layout_ != wanted.layout) {
       lanes_.clear();
@@ -125,7 +120,7 @@ class engine_room {
 
   /// Pinned memory; it is given back when nothing is in flight any more.
   static std::shared_ptr<std::byte> allocate(std::shared_ptr<engine_room> const& room, std::size_t bytes) {
-    auto memory = allocate_pinned(bytes);
+    auto memory = on_device(room->where().number, [&] { return allocate_pinned(bytes); });
     std::byte* const at = memory.get();
     return {at, [room, memory](std::byte*) {
               std::lock_guard lock(room->mutex_);
@@ -133,7 +128,7 @@ class engine_room {
             }};
   }
 
-  /// Counts and times since the last reservation, the times as means over the devices.
+  /// Counts and times so far, the times as means over the devices.
   evaluator_report report() const {
     std::lock_guard lock(mutex_);
     evaluator_report all;

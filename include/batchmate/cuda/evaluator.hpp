@@ -54,7 +54,6 @@ class cudnn {
   std::size_t memory_bytes(reservation const& wanted) const {
     return static_cast<std::size_t>(wanted.slots) * room_->receipt_bytes(wanted.max_rows);
   }
-  /// Counts and times since the last `reserve`.
   evaluator_report report() const { return room_->report(); }
   std::string identity() const { return room_->identity(); }
 

@@ -44,6 +44,7 @@ class queued_evaluator {
                batchmate::memory_bytes(inner_, {wanted.layout, batches, settings_.max_batch}) +
            static_cast<std::size_t>(batches) * batch_buffer<G>::bytes(settings_.max_batch);
   }
+  /// What it counted.
   evaluator_report report() const { return queue_ ? queue_->report() : evaluator_report{}; }
 
  private:

@@ -30,8 +30,11 @@ struct bit_set {
     return s;
   }
 
+  /// Whether i is in the set.
   BATCHMATE_HD constexpr bool test(int i) const { return words[i >> 6] >> (i & 63) & 1; }
+  /// Adds i.
   BATCHMATE_HD constexpr void set(int i) { words[i >> 6] |= std::uint64_t{1} << (i & 63); }
+  /// Removes i.
   BATCHMATE_HD constexpr void reset(int i) { words[i >> 6] &= ~(std::uint64_t{1} << (i & 63)); }
 
   /// How many integers the set holds.

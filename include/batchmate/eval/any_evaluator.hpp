@@ -44,6 +44,7 @@ class any_evaluator {
   bool is_shared() const { return held_->is_shared(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
   std::size_t memory_bytes(reservation const& wanted) const { return held_->memory_bytes(wanted); }
+  /// What it counted.
   evaluator_report report() const { return held_->report(); }
 
  private:

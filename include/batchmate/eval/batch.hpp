@@ -11,6 +11,7 @@ namespace batchmate {
 
 /// The globals of a row whose game has none: takes no room.
 struct no_globals {
+  /// Never written to.
   float* data() { return nullptr; }
   friend bool operator==(no_globals, no_globals) { return true; }
 };

@@ -14,6 +14,9 @@ namespace batchmate {
 /// The value of "the player to move has lost", "drawn" and "has won" as `result()` gives them.
 inline constexpr float loss = -1.0f, draw = 0.0f, win = 1.0f;
 
+// clang-format 14 takes requirements for blocks.
+// clang-format off
+
 /// A two-player, zero-sum, perfect-information game whose players alternate strictly, as a plain value type: an
 /// object is a position, a default-constructed one the usual start.
 ///
@@ -112,5 +115,7 @@ consteval bool require_game() {
                 "batchmate::game: needs 'void encode(batchmate::plane_bits<input>& planes) const'");
   return game<G>;
 }
+
+// clang-format on
 
 }  // namespace batchmate

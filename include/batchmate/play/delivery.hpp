@@ -67,9 +67,12 @@ class delivery {
     waiting_.clear();
   }
 
+  /// Counts of a run.
   struct totals {
-    std::int64_t begun, finished, rows;
-    std::uint64_t hash;
+    std::int64_t begun;     ///< episodes
+    std::int64_t finished;  ///< episodes
+    std::int64_t rows;      ///< moves of the finished ones
+    std::uint64_t hash;     ///< sum of theirs
   };
   /// What has been counted so far.
   totals count() const {

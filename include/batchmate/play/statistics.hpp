@@ -26,8 +26,11 @@ struct statistics {
       0;  ///< of the moves, targets and values of all games, whatever order they ended in
   evaluator_report evaluator;  ///< what the evaluators counted themselves
 
+  /// Positions evaluated a second of wall time.
   double boards_per_second() const { return per_second(static_cast<double>(boards)); }
+  /// Games finished a second.
   double games_per_second() const { return per_second(static_cast<double>(episodes)); }
+  /// New simulations a second.
   double simulations_per_second() const { return per_second(static_cast<double>(simulations)); }
   /// Rows a batch.
   double mean_batch() const {

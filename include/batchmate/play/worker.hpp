@@ -18,10 +18,10 @@ namespace batchmate {
 /// What all workers of a run share.
 template <game G>
 struct run_state {
-  delivery<G>& episodes;
-  random_key seed;
-  G const& opening;      ///< every episode's first position
-  std::stop_token stop;  ///< when requested, games are given up at their next step
+  delivery<G>& episodes;  ///< numbers to begin, and where finished ones go
+  random_key seed;        ///< of the run
+  G const& opening;       ///< every episode's first position
+  std::stop_token stop;   ///< when requested, games are given up at their next step
 };
 
 /// One thread's share of a run: its games, dealt to groups, and the loop over them.

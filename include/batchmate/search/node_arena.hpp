@@ -65,6 +65,7 @@ class node_arena {
     num_nodes_ = 1;
   }
 
+  /// Nodes in the tree.
   std::uint32_t size() const { return num_nodes_; }
   tree_node& operator[](std::uint32_t n) { return nodes_[n]; }
   tree_node const& operator[](std::uint32_t n) const { return nodes_[n]; }

@@ -72,10 +72,11 @@ inline std::string describe(batchmate::network const& net) {
   return batchmate::concat(net.name, " (", net.blocks.size(), " blocks x ", net.channels(), " channels)");
 }
 
-/// An evaluator of a network by its name; throws `usage_error` for one that this program lacks.
+/// An evaluator of a network by its name; `note` gets what people want to know of it. Throws `usage_error` for one
+/// that this program or machine lacks.
 template <batchmate::game G>
 batchmate::any_evaluator<G> network_evaluator(std::string const& kind, evaluator_choice const& choice,
-                                              batchmate::network net, std::string& note) {
+                                              batchmate::network net, [[maybe_unused]] std::string& note) {
   std::string const& precision = choice.precision;
   if (kind == "cudnn") {
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())

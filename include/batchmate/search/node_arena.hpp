@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 namespace batchmate {
@@ -175,5 +176,23 @@ class node_arena {
   std::unique_ptr<float[]> q_, u_;            // (8 * max_nodes)
   std::unique_ptr<std::uint32_t[]> child_;    // (8 * max_nodes)
 };
+
+/// Writes q + scale * u of the first `count` children, and up to 7 more, to `scores`; returns the greatest. The arrays
+/// are padded as the arena does it.
+BATCHMATE_INLINE float greatest_score(float const* q, float const* u, float scale, int count, float* scores) {
+  using four = float __attribute__((vector_size(16)));
+  four best[2] = {{-1e30f, -1e30f, -1e30f, -1e30f}, {-1e30f, -1e30f, -1e30f, -1e30f}};
+  for (int i = 0; i < count; i += 8)
+    for (int half = 0; half < 2; ++half) {
+      four q4, u4;
+      std::memcpy(&q4, q + i + 4 * half, sizeof q4);
+      std::memcpy(&u4, u + i + 4 * half, sizeof u4);
+      four const score = q4 + scale * u4;
+      std::memcpy(scores + i + 4 * half, &score, sizeof score);
+      best[half] = score > best[half] ? score : best[half];
+    }
+  four const most = best[0] > best[1] ? best[0] : best[1];
+  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+}
 
 }  // namespace batchmate

@@ -209,28 +209,17 @@ class puct::tree {
   /// The edge of greatest upper confidence bound: a visited one or the first unvisited.
   BATCHMATE_INLINE int select(tree_node const& at) {
     float const scale = settings_.exploration * std::sqrt(static_cast<float>(at.visits));
+    std::array<float, (G::num_actions + 7) / 8 * 8> scores;  // of the children
     float best = -1e30f;
     int place = 0;
     if (at.num_children > 0) {
-      // Eight lanes at a time, in a form that compilers turn into vector code; scores are kept, so that
-      // looking for the best one compares what was computed and not what might round differently when
-      // computed again.
-      float const *q = arena_.q(at), *u = arena_.u(at);
-      std::array<float, (G::num_actions + 7) / 8 * 8> scores;
-      float lanes[8];
-      for (float& lane : lanes) lane = -1e30f;
-      for (int i = 0; i < at.num_children; i += 8)
-        for (int l = 0; l < 8; ++l) {
-          float const score = q[i + l] + scale * u[i + l];
-          scores[i + l] = score;
-          lanes[l] = score > lanes[l] ? score : lanes[l];
-        }
-      for (float lane : lanes) best = lane > best ? lane : best;
+      best = greatest_score(arena_.q(at), arena_.u(at), scale, at.num_children, scores.data());
+      // A branch that can be guessed lets the processor go on with its guess, unlike arithmetic for the place.
       while (scores[place] != best) ++place;
     }
     if (at.num_children == at.num_edges) return place;
-    float const unknown =
-        std::max(at.value_sum / static_cast<float>(at.visits) - settings_.fpu_reduction, -1.0f);
+    float const mean = at.value_sum / static_cast<float>(at.visits);
+    float const unknown = std::max(mean - settings_.fpu_reduction, -1.0f);
     return unknown + scale * arena_.priors(at)[at.num_children] > best ? at.num_children : place;
   }
 

@@ -48,6 +48,11 @@ void add_search_only(measuring const& wanted) {
   add_one<hex<9>>(wanted, "hex9/puct/simulations:100", descents(100));
   add_one<hex<13>>(wanted, "hex13/puct/simulations:100", descents(100));
   add_one<hex<13>>(wanted, "hex13/puct/simulations:400", descents(400));
+  // Without a reduction the free evaluator's equal values make Hex trees wide and flat. With one they are deep.
+  puct deep = descents(100);
+  deep.fpu_reduction = 0.25f;
+  add_one<hex<9>>(wanted, "hex9/puct_deep/simulations:100", deep);
+  add_one<hex<13>>(wanted, "hex13/puct_deep/simulations:100", deep);
   add_one<hex<13>>(wanted, "hex13/top_k/widths:6,10", top_k{.widths = {6, 10}});
   for (int games : {4, 64, 1024, 4096}) add_cold(games);
 }

@@ -25,7 +25,7 @@ namespace common {
 struct evaluator_choice {
   std::string kind = "auto";        ///< or one of the names of `evaluator_names`
   std::string network = "shipped";  ///< as `find_network` takes it
-  std::string precision = "auto";   ///< or `fp32` or `bf16`
+  std::string precision = "auto";   ///< or `fp32`, `bf16` or `fp16`
   std::string plan = {};            ///< file of a tuned plan for cudnn; empty: the pinned plan
   int cache = 0;                    ///< answers remembered by each thread; 0: none
 };
@@ -59,7 +59,7 @@ inline std::string why_not_cudnn() {
 inline std::pair<std::string, std::string> automatic_evaluator(std::string const& precision) {
   std::string const why_not = why_not_cudnn();
   if (why_not.empty()) return {"cudnn", "auto: there is a GPU"};
-  std::string const kind = precision == "bf16" ? "onednn" : best_evaluator();
+  std::string const kind = precision == "bf16" || precision == "fp16" ? "onednn" : best_evaluator();
   std::string note = kind == "onednn"
                          ? "auto: the fastest in this build"
                          : "auto: this program was built without oneDNN, which would be much faster";
@@ -88,10 +88,12 @@ batchmate::any_evaluator<G> network_evaluator(std::string const& kind, evaluator
 #endif
   }
   if (kind == "reference") {
-    if (precision == "bf16") throw usage_error("--precision bf16: reference computes in fp32 only");
+    if (precision != "auto" && precision != "fp32")
+      throw usage_error("--precision " + precision + ": reference computes in fp32 only");
     return batchmate::reference(std::move(net));
   }
 #if BATCHMATE_WITH_ONEDNN
+  if (precision == "fp16") throw usage_error("--precision fp16: onednn computes in fp32 or bf16");
   using wanted = batchmate::cpu::precision;
   auto const as = precision == "fp32" ? wanted::fp32 : precision == "bf16" ? wanted::bf16 : wanted::automatic;
   try {

@@ -74,9 +74,13 @@ void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
       ->check(CLI::IsMember(common::evaluator_names()))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--precision", to.precision, "Of the network's tower: auto takes bf16 where it is fast")
-      ->check(CLI::IsMember(std::vector<std::string>{"auto", "fp32", "bf16"}))
+  app.add_option("--precision", to.precision,
+                 "Of the network's tower: auto takes what is fast; fp16 is for cudnn")
+      ->check(CLI::IsMember(std::vector<std::string>{"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str()
+      ->group(group);
+  app.add_option("--plan", to.plan, "cudnn: a file that `tune` wrote; default: the pinned plan")
+      ->check(CLI::ExistingFile)
       ->group(group);
   app.add_option("--cache", to.cache, "Answers that each thread remembers; 0: none. Never changes games")
       ->check(within(0, 1 << 28))

@@ -155,6 +155,10 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
            percent(s.evaluator_share) + " evaluator, " + percent(s.waiting_share) + " waiting");
   line("mean batch", rate_text(s.mean_batch()), "rows",
        grouped(static_cast<std::int64_t>(s.batches)) + " batches");
+  if (s.evaluator.device_bytes > 0)
+    line("device", percent(s.evaluator.busy_seconds / s.seconds), "busy",
+         percent(s.evaluator.transfer_seconds / s.seconds) + " in transfers that nothing hid, " +
+             bytes_text(s.evaluator.device_bytes) + " of its memory");
   line("memory", bytes_text(peak_bytes()), "at its peak",
        bytes_text(result.facts.planned_bytes) + " planned");
   line("games' hash", hash_text(s.episodes_hash), "", "");

@@ -88,9 +88,10 @@ answer evaluate(batchmate::network const& net, batchmate::row<G> const& row) {
   for (int p = 0; p < net.input.planes; ++p)
     for (int r = 0; r < height; ++r)
       for (int c = 0; c < width; ++c) input.push_back(row.planes.test(p, r, c));
-  for (int g = 0; g < net.num_globals; ++g)
-    input.insert(input.end(), static_cast<std::size_t>(height * width),
-                 row.globals[static_cast<std::size_t>(g)]);
+  if constexpr (batchmate::num_globals < G >> 0)
+    for (int g = 0; g < net.num_globals; ++g)
+      input.insert(input.end(), static_cast<std::size_t>(height * width),
+                   row.globals[static_cast<std::size_t>(g)]);
   numbers x = relu(convolve(net.stem, input, height, width));
   for (auto const& block : net.blocks)
     x = relu(sum(convolve(block.second, relu(convolve(block.first, x, height, width)), height, width), x));

@@ -126,7 +126,8 @@ class AnalyseTest(Example):
         self.assertGreater(win["value"], 0.5)
         block = self.json("--evaluator", "uniform", "--moves", "1 2 1 2 1")
         self.assertEqual(block["moves"][0]["move"], "1")
-        self.assertLess(min(m["value"] for m in block["moves"] if m["visits"]), -0.5)
+        # Any other move loses at once; the search leaves it after a few visits, not all of them at that reply.
+        self.assertLess(max(m["value"] for m in block["moves"][1:] if m["visits"]), -0.3)
 
     def test_a_position_equals_the_moves_that_lead_to_it(self):
         flags = ["--network", NETWORK, "--simulations", "50"]

@@ -4,7 +4,6 @@
 #include <batchmate/play/game_slot.hpp>
 #include <batchmate/play/group.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -45,7 +44,10 @@ class worker {
   void run() {
     for (bool busy = true; busy;) {
       busy = false;
+      idle_ = true;
       for (share_of_group& g : groups_) busy |= step(g);
+      // Nothing to do until another worker's game ends: leave it the processor.
+      if (busy && idle_) std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
 
@@ -81,8 +83,7 @@ class worker {
     counters_.search += searched - waited;
     counters_.encoding += encoded - searched;
     counters_.evaluator += ticks() - encoded;
-    // Nothing to do until another worker's game ends: leave it the processor.
-    if (rows.used() == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    idle_ = idle_ && rows.used() == 0;
     return true;
   }
 
@@ -123,6 +124,7 @@ class worker {
   run_state<G> run_;
   worker_counters& counters_;
   std::vector<share_of_group> groups_;
+  bool idle_ = false;  // no group has had rows since the round began
 };
 
 }  // namespace batchmate

@@ -16,11 +16,13 @@
 struct fake_counts {
   std::atomic<std::uint64_t> batches{0}, rows{0}, largest{0};
 
-  void add(int count) {
-    ++batches;
+  /// Counts a batch; its number, from 1.
+  std::uint64_t add(int count) {
+    std::uint64_t const number = ++batches;
     rows += static_cast<std::uint64_t>(count);
     for (std::uint64_t seen = largest; seen < static_cast<std::uint64_t>(count);)
       if (largest.compare_exchange_weak(seen, static_cast<std::uint64_t>(count))) break;
+    return number;
   }
 };
 
@@ -53,8 +55,12 @@ struct fake_network {
 
   template <batchmate::game G>
   void submit(int, batchmate::batch<G> const& rows) const {
-    counts->add(rows.count);
-    for (int b = 0; b < rows.count; ++b) fake_answer(rows.raw(), b);
+    answer(rows.raw());
+  }
+  /// Answers a batch; its number, from 1.
+  std::uint64_t answer(batchmate::raw_batch const& rows) const {
+    for (int b = 0; b < rows.count; ++b) fake_answer(rows, b);
+    return counts->add(rows.count);
   }
   void wait(int) const {}
   std::string identity() const { return "fake"; }
@@ -73,9 +79,9 @@ struct failing_network {
   fake_network network{};
 
   template <batchmate::game G>
-  void submit(int slot, batchmate::batch<G> const& rows) const {
-    network.submit(slot, rows);
-    if (where == place::submit && network.counts->batches == fails_at) throw planned_failure();
+  void submit(int, batchmate::batch<G> const& rows) const {
+    std::uint64_t const number = network.answer(rows.raw());
+    if (where == place::submit && number == fails_at) throw planned_failure();
   }
   void wait(int) const {
     if (where == place::wait && network.counts->batches >= fails_at) throw planned_failure();
@@ -91,9 +97,8 @@ struct faulty_network {
   fake_network network{};
 
   template <batchmate::game G>
-  void submit(int slot, batchmate::batch<G> const& rows) const {
-    network.submit(slot, rows);
-    if (network.counts->batches != fault_at) return;
+  void submit(int, batchmate::batch<G> const& rows) const {
+    if (network.answer(rows.raw()) != fault_at) return;
     int const last = rows.count - 1;
     float constexpr nan = std::numeric_limits<float>::quiet_NaN();
     switch (what) {

@@ -85,8 +85,7 @@ class threaded_network {
         queue.pop_front();
         lock.unlock();
         if (with.delay.count() > 0) std::this_thread::sleep_for(with.delay);
-        with.counts->add(rows.count);
-        bool const fails = with.counts->batches == with.fails_at;
+        bool const fails = with.counts->add(rows.count) == with.fails_at;
         for (int b = 0; b < rows.count && !fails; ++b) fake_answer(rows, b);
         --*with.in_flight;
         lock.lock();

@@ -38,7 +38,7 @@ TEST_CASE("a file that is written atomically holds all parts and leaves nothing 
 
 TEST_CASE("a file that cannot be written is named with the reason, and the old one stays") {
   temporary_folder const folder;
-  CHECK_THROWS_WITH_AS(write_text(folder / "no/such", "x"), doctest::Contains("no/such: cannot create"),
+  CHECK_THROWS_WITH_AS(write_text(folder / "no/such", "x"), doctest::Contains("no/such.tmp: cannot create"),
                        file_error);
   CHECK_THROWS_WITH_AS(write_text(folder / "no/such", "x"), doctest::Contains("No such file or directory"),
                        file_error);
@@ -56,8 +56,8 @@ TEST_CASE("a full disk leaves the old file and no temporary one") {
   rlimit const small{4096, before.rlim_max};
   REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
   std::string const large(1 << 16, 'x');
-  CHECK_THROWS_WITH_AS(write_text(folder / "a", large), doctest::Contains("/a: cannot write: File too large"),
-                       file_error);
+  CHECK_THROWS_WITH_AS(write_text(folder / "a", large),
+                       doctest::Contains("/a.tmp: cannot write: File too large"), file_error);
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   CHECK(read_text(folder / "a") == "old");

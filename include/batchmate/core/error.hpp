@@ -21,6 +21,11 @@ struct file_error : error {
   using error::error;
 };
 
+/// A file could not grow because its disk, or its owner's share of it, is full: waiting may help.
+struct disk_full_error : file_error {
+  using file_error::file_error;
+};
+
 /// An evaluator failed, or returned values or priors that are not what its contract promises.
 struct evaluation_error : error {
   using error::error;

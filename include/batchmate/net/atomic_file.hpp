@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/core/error.hpp>
+#include <batchmate/net/output_file.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,9 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,12 +19,6 @@ namespace batchmate {
 
 /// A C stream that closes itself.
 using file_handle = std::unique_ptr<std::FILE, decltype([](std::FILE* file) { std::fclose(file); })>;
-
-/// Throws `file_error`: what could not be done with which file, and the reason that `errno` gives.
-[[noreturn]] inline void throw_file_error(std::filesystem::path const& path, char const* what) {
-  int const reason = errno;
-  throw file_error(concat(path.string(), ": cannot ", what, ": ", std::strerror(reason)));
-}
 
 /// Makes the names in a folder durable. Throws `file_error`.
 inline void sync_folder(std::filesystem::path const& folder) {
@@ -45,19 +38,15 @@ inline void write_file_atomically(std::filesystem::path const& path,
                                   std::span<std::span<std::byte const> const> parts) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";
-  file_handle file(std::fopen(temporary.c_str(), "wbe"));
-  if (!file) throw_file_error(path, "create a file beside it to write to");
   try {
-    for (auto const& part : parts)
-      if (!part.empty() && std::fwrite(part.data(), 1, part.size(), file.get()) != part.size())
-        throw_file_error(path, "write");
-    if (std::fflush(file.get()) != 0) throw_file_error(path, "write");
-    if (::fsync(::fileno(file.get())) != 0) throw_file_error(path, "sync");
-    if (std::fclose(file.release()) != 0) throw_file_error(path, "close");
-    if (std::rename(temporary.c_str(), path.c_str()) != 0)
+    output_file file(temporary, O_TRUNC);
+    for (auto const& part : parts) file.write(part);
+    file.sync();
+    file.close();
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
       throw_file_error(path, "rename its temporary file to it");
   } catch (...) {
-    std::remove(temporary.c_str());
+    ::unlink(temporary.c_str());
     throw;
   }
   sync_folder(path.parent_path());

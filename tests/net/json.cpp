@@ -137,3 +137,18 @@ TEST_CASE("every string that is written is read back") {
   CHECK(json_string("a\"\\\n") == R"("a\"\\\u000a")");
   CHECK_THROWS_AS(json_string("\xff"), contract_error);
 }
+
+TEST_CASE("a foreign text in a message cannot steer a terminal, and is cut off where it is long") {
+  using namespace std::string_literals;
+  CHECK(printable("tensor \"a\" of \xc3\xa9, \xf0\x9f\x98\x80") ==
+        "tensor \"a\" of \xc3\xa9, \xf0\x9f\x98\x80");
+  CHECK(printable("\x1b[2Ja\r\n\0\x7f"s) == "?[2Ja????");
+  CHECK(printable("\xc2\x9b"
+                  "2J\xc2\xa0") == "?2J\xc2\xa0");  // an escape sequence's beginning in one character
+  CHECK(printable("\xff\xc3") == "??");
+  CHECK(printable(std::string(80, 'a')) == std::string(80, 'a'));
+  CHECK(printable(std::string(81, 'a')) == std::string(80, 'a') + "...");
+  CHECK(printable(std::string(79, 'a') + "\xc3\xa9") == std::string(79, 'a') + "...");
+  CHECK_THROWS_WITH_AS(read_numbers_by_name("{\"\\u001b\":[],\"\\u001b\":[]}"),
+                       "text: expected a new name at byte 21, found \"?\" again", file_error);
+}

@@ -155,6 +155,29 @@ TEST_CASE("a file that is no fitting network is refused by what was expected and
         }) == "tensor policy_conv.weight: expected 2 or 4 sensible extents, found ()");
 }
 
+TEST_CASE("a file's own words come into messages short and printable") {
+  auto const metadata = [](char const* key, std::string const& text) {
+    return message_of([=](parts& p) { p.metadata[key] = text; });
+  };
+  std::string const hostile = "\x1b[2J" + std::string(1000, 'n'),
+                    shown = "?[2J" + std::string(76, 'n') + "...";
+  CHECK(metadata("format", hostile) == "metadata format: expected batchmate-network-1, found " + shown);
+  CHECK(metadata("value", hostile) == "metadata value: expected wdl or scalar, found " + shown);
+  CHECK(metadata("rows", hostile) == "metadata rows: expected an integer, found " + shown);
+  CHECK(metadata("game", hostile) == "metadata game: expected a short printable name, found " + shown);
+  network net = small_network();
+  net.game = hostile;
+  CHECK_THROWS_WITH_AS(save_network(net, "nowhere"), doctest::Contains("must be short and printable"),
+                       contract_error);
+}
+
+TEST_CASE("tensors that no layer asks for are refused before any is looked up") {
+  CHECK(message_of([](parts& p) {
+          find(p, "value.bias").name = "x";
+          for (int i = 0; i < 100; ++i) p.tensors.push_back({std::to_string(i), dtype::f32, {0}, {}});
+        }) == "expected 20 tensors for 2 blocks, found 120");
+}
+
 TEST_CASE("weights that are not finite are refused by their place") {
   for (float const bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     std::vector<float> const bias{0, 1, bad, 3};

@@ -151,6 +151,41 @@ TEST_CASE("unsound headers are refused with the reason") {
   refused("{\"a\":" + one + ",\"a\":" + two + "}", "xyz", "\"a\" again");
 }
 
+TEST_CASE("a tensor of more extents than any library takes is refused") {
+  auto const shape_of = [](std::size_t extents) {
+    std::string shape = "1";
+    for (std::size_t i = 1; i < extents; ++i) shape += ",1";
+    return file_of(R"({"a":{"dtype":"U8","shape":[)" + shape + R"(],"data_offsets":[0,1]}})", "x");
+  };
+  std::string const most = shape_of(64), more = shape_of(65), many = shape_of(100'000);
+  CHECK(parse(most).at("a").extents.size() == 64);
+  CHECK_THROWS_WITH_AS(parse(more), "file: tensor a: expected at most 64 extents, found more", file_error);
+  CHECK_THROWS_AS(parse(many), file_error);
+}
+
+TEST_CASE("a header's names and words come into messages short and printable") {
+  std::string const name = "\\u001b[2J" + std::string(10'000, 'n');
+  auto const refused = [&](std::string const& entry) {
+    std::string const file = file_of("{\"" + name + "\":" + entry + "}");
+    try {
+      parse(file);
+    } catch (file_error const& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  std::string const shown = "file: tensor ?[2J" + std::string(76, 'n') + "...: expected ";
+  CHECK(refused(R"({"dtype":"U8","shape":[1],"data_offsets":[0,2]})") ==
+        shown + "the bytes of U8(1), found offsets 0 to 2");
+  CHECK(refused(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})") ==
+        shown + "1 bytes of tensors, found 0 (truncated)");
+  CHECK(refused(R"({"dtype":"U8","shape":[0],"data_offsets":[1,1]})") ==
+        shown + "1 bytes of tensors, found 0 (truncated)");
+  CHECK(refused(R"({"dtype":"\u001b"})") == shown + "a known dtype, found ?");
+  CHECK(refused(R"({"\n":1})") == shown + "dtype, shape and data_offsets, found ?");
+  CHECK(refused(R"({"shape":[]})") == shown + "dtype, shape and two data_offsets, found no dtype, 0 offsets");
+}
+
 TEST_CASE("a header that claims to be larger than its file is refused before anything is allocated") {
   std::string text = file_of("{}");
   for (std::uint64_t const size :

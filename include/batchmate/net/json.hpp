@@ -2,6 +2,7 @@
 
 #include <batchmate/core/error.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -31,9 +32,29 @@ inline int utf8_length(std::string_view text) {
   return 0;
 }
 
+/// A foreign text as a message may show it: characters that could steer a terminal and bytes that are no
+/// UTF-8 become `?`, and `...` stands for what exceeds 80 bytes.
+inline std::string printable(std::string_view text) {
+  constexpr std::size_t longest = 80;
+  std::string shown;
+  for (std::size_t at = 0; at < text.size();) {
+    auto const length = static_cast<std::size_t>(utf8_length(text.substr(at)));
+    if (shown.size() + std::max<std::size_t>(length, 1) > longest) return shown + "...";
+    bool const ascii_control = length == 1 && (text[at] < 0x20 || text[at] == 0x7f);
+    bool const late_control =
+        length == 2 && text[at] == '\xc2' && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+    if (length == 0 || ascii_control || late_control)
+      shown += '?';
+    else
+      shown += text.substr(at, length);
+    at += std::max<std::size_t>(length, 1);
+  }
+  return shown;
+}
+
 /// Reads JSON (RFC 8259) whose structure the caller knows: every call takes the next value and throws
 /// `file_error` if it is another. Nesting goes as deep as the caller's calls do. It never looks beyond
-/// `text`.
+/// `text`, and holds no more memory than the string and the objects' names that it is reading.
 class json_reader {
  public:
   /// `where` begins every message; `text` stays owned by the caller.
@@ -48,7 +69,7 @@ class json_reader {
     if (try_take('}')) return;
     do {
       std::string name = string();
-      if (!seen.insert(name).second) fail("a new name", "\"" + name + "\" again");
+      if (!seen.insert(name).second) fail("a new name", concat('"', printable(name), "\" again"));
       take(':', "':'");
       field(std::as_const(name));
     } while (try_take(','));

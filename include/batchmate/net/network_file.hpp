@@ -44,7 +44,7 @@ inline float float_from_bfloat16(std::uint16_t bits) {
 /// other types (F64 among them) and for numbers that are not finite.
 inline std::vector<float> finite_floats(tensor const& t, std::string_view where) {
   auto const fail = [&](auto const&... found) {
-    throw file_error(concat(where, ": tensor ", t.name, ": expected ", found...));
+    throw file_error(concat(where, ": tensor ", printable(t.name), ": expected ", found...));
   };
   if (t.type != dtype::f32 && t.type != dtype::f16 && t.type != dtype::bf16)
     fail("F32, F16 or BF16, found ", facts_of(t.type).name);
@@ -73,7 +73,7 @@ inline network network_from(tensor_file const& file, std::string name) {
     int value = 0;
     auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (failed != std::errc{} || end != digits.data() + digits.size())
-      fail("metadata ", key, ": expected an integer, found ", digits);
+      fail("metadata ", key, ": expected an integer, found ", printable(digits));
     return value;
   };
   // The sizes within the heads stand in no metadata: they are the first extents of their tensors.
@@ -84,10 +84,10 @@ inline network network_from(tensor_file const& file, std::string name) {
     return static_cast<int>(extents[0]);
   };
   if (text("format") != network_format)
-    fail("metadata format: expected ", network_format, ", found ", text("format"));
+    fail("metadata format: expected ", network_format, ", found ", printable(text("format")));
   std::string const& value_kind = text("value");
   if (value_kind != "wdl" && value_kind != "scalar")
-    fail("metadata value: expected wdl or scalar, found ", value_kind);
+    fail("metadata value: expected wdl or scalar, found ", printable(value_kind));
 
   network_extents const extents{.input = {number("planes"), number("rows"), number("columns")},
                                 .num_globals = number("globals"),
@@ -106,21 +106,24 @@ inline network network_from(tensor_file const& file, std::string name) {
   }
   net.name = std::move(name);
   net.game = text("game");
+  if (net.game != printable(net.game))
+    fail("metadata game: expected a short printable name, found ", printable(net.game));
+  // First, so that looking up each tensor of a file takes no longer than the network is large.
   std::size_t tensors = 0;
+  for_each_layer(net, [&](std::string const&, auto const&) { tensors += 2; });
+  if (tensors < file.tensors().size())
+    fail("expected ", tensors, " tensors for ", extents.blocks, " blocks, found ", file.tensors().size());
   auto const take = [&](std::string const& tensor_name, std::vector<std::uint64_t> const& expected) {
     tensor const& found = file.at(tensor_name);
     if (found.extents != expected)
       fail("tensor ", tensor_name, ": expected ", extents_text(expected), ", found ",
            extents_text(found.extents));
-    ++tensors;
     return finite_floats(found, file.where());
   };
   for_each_layer(net, [&](std::string const& layer_name, auto& layer) {
     layer.weights = take(layer_name + ".weight", weight_extents(layer));
     layer.bias = take(layer_name + ".bias", {static_cast<std::uint64_t>(layer.outputs)});
   });
-  if (tensors != file.tensors().size())
-    fail("expected ", tensors, " tensors for ", extents.blocks, " blocks, found ", file.tensors().size());
   return net;
 }
 
@@ -130,9 +133,11 @@ inline network load_network(std::filesystem::path const& path) {
 }
 
 /// Writes a network as fp32, whole or not at all. Throws `file_error`, and `contract_error` for a network
-/// whose layers do not fit one another.
+/// whose layers do not fit one another or whose game has a name that no message could show.
 inline void save_network(network const& net, std::filesystem::path const& path) {
   check_network(net);
+  expects(net.game == printable(net.game), "network ", net.name,
+          ": the game's name must be short and printable, got ", printable(net.game));
   network_extents const extents = extents_of(net);
   std::map<std::string, std::string> const metadata{{"format", std::string(network_format)},
                                                     {"game", net.game},

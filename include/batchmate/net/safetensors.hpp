@@ -91,6 +91,7 @@ inline std::optional<std::uint64_t> byte_size(dtype type, std::span<std::uint64_
 class tensor_file {
  public:
   static constexpr std::size_t largest_header = 100'000'000;  ///< bytes, as in the reference implementation
+  static constexpr std::size_t most_extents = 64;             ///< of one tensor, as NumPy and PyTorch allow
 
   /// Reads a file of at most `largest_bytes`. Throws `file_error`.
   explicit tensor_file(std::filesystem::path const& path, std::size_t largest_bytes = std::size_t{1} << 32)
@@ -166,15 +167,15 @@ class tensor_file {
   void check_entry(entry const& e, std::uint64_t at, std::uint64_t data_size) const {
     auto const size = byte_size(e.of.type, e.of.extents);
     if (!size || e.end < e.begin || e.end - e.begin != *size)
-      throw file_error(concat(where_, ": tensor ", e.of.name, ": expected the bytes of ",
+      throw file_error(concat(where_, ": tensor ", printable(e.of.name), ": expected the bytes of ",
                               facts_of(e.of.type).name, extents_text(e.of.extents), ", found offsets ",
                               e.begin, " to ", e.end));
     if (e.end > data_size)
-      throw file_error(concat(where_, ": tensor ", e.of.name, ": expected ", e.end,
+      throw file_error(concat(where_, ": tensor ", printable(e.of.name), ": expected ", e.end,
                               " bytes of tensors, found ", data_size, " (truncated)"));
     if (e.begin != at)
-      throw file_error(
-          concat(where_, ": tensor ", e.of.name, ": expected its offset to be ", at, ", found ", e.begin));
+      throw file_error(concat(where_, ": tensor ", printable(e.of.name), ": expected its offset to be ", at,
+                              ", found ", e.begin));
   }
 
   std::vector<entry> parse_header(std::string_view header) {
@@ -194,26 +195,36 @@ class tensor_file {
 
   entry parse_entry(json_reader& json, std::string const& name) const {
     entry e{{name, {}, {}, {}}};
-    std::vector<std::uint64_t> offsets;
+    std::array<std::uint64_t, 2> offsets{};
+    std::size_t num_offsets = 0;
     bool typed = false, shaped = false;
     json.object([&](std::string const& field) {
       if (field == "dtype") {
         e.of.type = parse_type(json.string(), name);
         typed = true;
       } else if (field == "shape") {
-        json.array([&] { e.of.extents.push_back(json.natural()); });
+        json.array([&] {
+          if (e.of.extents.size() == most_extents)
+            throw file_error(concat(where_, ": tensor ", printable(name), ": expected at most ", most_extents,
+                                    " extents, found more"));
+          e.of.extents.push_back(json.natural());
+        });
         shaped = true;
       } else if (field == "data_offsets") {
-        json.array([&] { offsets.push_back(json.natural()); });
+        json.array([&] {
+          std::uint64_t const offset = json.natural();
+          if (num_offsets < offsets.size()) offsets[num_offsets] = offset;
+          ++num_offsets;
+        });
       } else {
-        throw file_error(
-            concat(where_, ": tensor ", name, ": expected dtype, shape and data_offsets, found ", field));
+        throw file_error(concat(where_, ": tensor ", printable(name),
+                                ": expected dtype, shape and data_offsets, found ", printable(field)));
       }
     });
-    if (!typed || !shaped || offsets.size() != 2)
+    if (!typed || !shaped || num_offsets != offsets.size())
       throw file_error(
-          concat(where_, ": tensor ", name, ": expected dtype, shape and two data_offsets, found ",
-                 typed ? "" : "no dtype, ", shaped ? "" : "no shape, ", offsets.size(), " offsets"));
+          concat(where_, ": tensor ", printable(name), ": expected dtype, shape and two data_offsets, found ",
+                 typed ? "" : "no dtype, ", shaped ? "" : "no shape, ", num_offsets, " offsets"));
     e.begin = offsets[0];
     e.end = offsets[1];
     return e;
@@ -222,7 +233,8 @@ class tensor_file {
   dtype parse_type(std::string const& text, std::string const& name) const {
     for (int i = 0; i <= static_cast<int>(dtype::f64); ++i)
       if (facts_of(static_cast<dtype>(i)).name == text) return static_cast<dtype>(i);
-    throw file_error(concat(where_, ": tensor ", name, ": expected a known dtype, found ", text));
+    throw file_error(
+        concat(where_, ": tensor ", printable(name), ": expected a known dtype, found ", printable(text)));
   }
 
   std::string where_;

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+
+#include "elo.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+/// A sequential probability ratio test: goes on until the pairs played so far decide between two hypotheses of
+/// how much stronger the first player is (Wald, Annals of Mathematical Statistics 16, 1945).
+///
+/// The five results of a pair have unknown chances, so this is the generalised test, which takes for each
+/// hypothesis the likeliest chances under it: M. Van den Bergh, "Maximum likelihood estimation of a multinomial
+/// distribution with a given expected value", hardy.uhasselt.be/Fishtest/support_MLE_multinomial.pdf,
+/// proposition 1.1; fishtest tests Stockfish so. Elo are logistic, as in `score_of_elo`, not normalised.
+struct sprt {
+  double elo0 = 0;      ///< of the hypothesis H0
+  double elo1 = 10;     ///< of the hypothesis H1, greater
+  double alpha = 0.05;  ///< chance to accept H1 where H0 holds
+  double beta = 0.05;   ///< chance to accept H0 where H1 holds
+
+  /// H0 is accepted at this log-likelihood ratio or below.
+  double lower() const { return std::log(beta / (1 - alpha)); }
+  /// H1 is accepted at this log-likelihood ratio or above.
+  double upper() const { return std::log((1 - beta) / alpha); }
+
+  /// Throws `contract_error` for a field out of range.
+  void check() const {
+    batchmate::expects(std::isfinite(elo0) && std::isfinite(elo1) && elo0 < elo1,
+                       "sprt: elo0 must be less than elo1, got ", elo0, " and ", elo1);
+    for (double const error : {alpha, beta})
+      batchmate::expects(error > 0 && error < 0.5, "sprt: alpha and beta must be in (0, 0.5), got ", error);
+  }
+};
+
+/// Chances of a pair's results.
+using pair_chances = std::array<double, 5>;
+
+/// The likeliest chances under which a pair's mean share of points is `score`, given how often each result has
+/// come: observed[k] / (1 + t (k/4 - score)), with the one t that gives them that mean. All of `observed` are
+/// positive and sum to 1.
+inline pair_chances likeliest_chances(pair_chances const& observed, double score) {
+  auto const off = [&](std::size_t k) { return static_cast<double>(k) / 4 - score; };
+  // The mean falls as t grows; between the bounds all chances are positive.
+  double low = -1 / (1 - score), high = 1 / score, t = 0;
+  for (int i = 0; i < 200; ++i) {
+    double excess = 0, slope = 0;
+    for (std::size_t k = 0; k < observed.size(); ++k) {
+      double const share = off(k) / (1 + t * off(k));
+      excess += observed[k] * share;
+      slope -= observed[k] * share * share;
+    }
+    (excess > 0 ? low : high) = t;
+    double const newton = t - excess / slope;
+    double const next = newton > low && newton < high ? newton : (low + high) / 2;
+    if (std::abs(next - t) < 1e-13) break;
+    t = next;
+  }
+  pair_chances chances;
+  for (std::size_t k = 0; k < observed.size(); ++k) chances[k] = observed[k] / (1 + t * off(k));
+  return chances;
+}
+
+/// The logarithm of how much likelier the pairs are if the first player is `elo1` stronger than if it is `elo0`
+/// stronger; 0 before the first pair. A result that has not come yet counts as 0.001 pairs, as it does for
+/// fishtest.
+inline double log_likelihood_ratio(pair_counts const& counts, double elo0, double elo1) {
+  if (counts.pairs() == 0) return 0;
+  pair_chances observed;
+  double total = 0;
+  for (std::size_t k = 0; k < observed.size(); ++k)
+    total += observed[k] = counts.of[k] > 0 ? static_cast<double>(counts.of[k]) : 1e-3;
+  for (double& chance : observed) chance /= total;
+  pair_chances const p0 = likeliest_chances(observed, score_of_elo(elo0));
+  pair_chances const p1 = likeliest_chances(observed, score_of_elo(elo1));
+  double ratio = 0;
+  for (std::size_t k = 0; k < observed.size(); ++k) ratio += observed[k] * std::log(p1[k] / p0[k]);
+  return total * ratio;
+}
+
+/// What a test has come to.
+enum class verdict { none, h0, h1 };
+
+/// The verdict on the pairs so far.
+inline verdict decide(sprt const& test, pair_counts const& counts) {
+  double const ratio = log_likelihood_ratio(counts, test.elo0, test.elo1);
+  return ratio >= test.upper() ? verdict::h1 : ratio <= test.lower() ? verdict::h0 : verdict::none;
+}

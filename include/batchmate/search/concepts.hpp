@@ -49,6 +49,12 @@ struct decision {
   float value = 0;                             ///< expected result for the player to move, in [-1, 1]
   int simulations = 0;                         ///< new simulations it took, reused ones not counted
   std::array<float, G::num_actions> policy{};  ///< the training target: not negative, sums to 1
+  bool full = true;     ///< the search was not one that was cut short to reach more positions
+  bool resign = false;  ///< the player to move should give the game up, if games may be given up
+  /// The Kullback-Leibler divergence of `policy` from the network's own policy, in nats, from 0: how much the
+  /// search changed; 0 where unknown.
+  float surprise = 0;
+  float raw_value = 0;  ///< the network's own value of the position, in [-1, 1]; 0 where unknown
 };
 
 /// A search over one game's tree that stops whenever it needs the network and goes on when the answers are

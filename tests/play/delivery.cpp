@@ -22,10 +22,15 @@ bm::episode<nim> played(std::int64_t number, int plies) {
   return e;
 }
 
+bm::run_options numbers(std::int64_t first, std::int64_t stride, std::int64_t count) {
+  return {.episodes = count, .first_episode = first, .stride = stride};
+}
+
 }  // namespace
 
 TEST_CASE("numbers are handed out in order, from the first by the stride, as many as asked") {
-  bm::delivery<nim> episodes(10, 3, 4, 100, [](bm::episode<nim> const&) {});
+  bm::run_options const options = numbers(10, 3, 4);
+  bm::delivery<nim> episodes(options, 100, [](bm::episode<nim> const&) {});
   for (std::int64_t expected : {10, 13, 16, 19}) {
     CHECK_FALSE(episodes.exhausted());
     CHECK(episodes.begin() == expected);
@@ -37,7 +42,8 @@ TEST_CASE("numbers are handed out in order, from the first by the stride, as man
 TEST_CASE("episodes reach the sink in the order of their numbers, whatever order they finish in") {
   std::vector<std::int64_t> seen;
   std::vector<std::size_t> plies;
-  bm::delivery<nim> episodes(2, 2, 4, 100, [&](bm::episode<nim> const& e) {
+  bm::run_options const options = numbers(2, 2, 4);
+  bm::delivery<nim> episodes(options, 100, [&](bm::episode<nim> const& e) {
     seen.push_back(e.number);
     plies.push_back(e.samples.size());
   });
@@ -60,7 +66,8 @@ TEST_CASE("episodes reach the sink in the order of their numbers, whatever order
 }
 
 TEST_CASE("no episode begins more than the window ahead of the oldest unfinished one") {
-  bm::delivery<nim> episodes(0, 1, 10, 3, [](bm::episode<nim> const&) {});
+  bm::run_options const options = numbers(0, 1, 10);
+  bm::delivery<nim> episodes(options, 3, [](bm::episode<nim> const&) {});
   for (std::int64_t i = 0; i < 3; ++i) CHECK(episodes.begin() == i);
   CHECK(episodes.begin() == std::nullopt);
   CHECK_FALSE(episodes.exhausted());
@@ -76,7 +83,8 @@ TEST_CASE("no episode begins more than the window ahead of the oldest unfinished
 
 TEST_CASE("what waits for an episode that was given up is delivered by flush, in order") {
   std::vector<std::int64_t> seen;
-  bm::delivery<nim> episodes(0, 1, 4, 100, [&](bm::episode<nim> const& e) { seen.push_back(e.number); });
+  bm::run_options const options = numbers(0, 1, 4);
+  bm::delivery<nim> episodes(options, 100, [&](bm::episode<nim> const& e) { seen.push_back(e.number); });
   for (int i = 0; i < 4; ++i) (void)episodes.begin();
   for (std::int64_t number : {3, 1}) {
     auto e = played(number, 1);
@@ -91,7 +99,8 @@ TEST_CASE("what waits for an episode that was given up is delivered by flush, in
 
 TEST_CASE("the hash of all games does not depend on the order they finish in, but on each of them") {
   auto const hash = [](std::vector<std::int64_t> const& order, int length) {
-    bm::delivery<nim> episodes(0, 1, 3, 100, [](bm::episode<nim> const&) {});
+    bm::run_options const options = numbers(0, 1, 3);
+    bm::delivery<nim> episodes(options, 100, [](bm::episode<nim> const&) {});
     for (int i = 0; i < 3; ++i) (void)episodes.begin();
     for (std::int64_t number : order) {
       auto e = played(number, number == 2 ? length : 2);
@@ -106,7 +115,8 @@ TEST_CASE("the hash of all games does not depend on the order they finish in, bu
 
 TEST_CASE("a sink that has thrown is not called again") {
   int calls = 0;
-  bm::delivery<nim> episodes(0, 1, 3, 100, [&](bm::episode<nim> const&) {
+  bm::run_options const options = numbers(0, 1, 3);
+  bm::delivery<nim> episodes(options, 100, [&](bm::episode<nim> const&) {
     ++calls;
     throw std::runtime_error("disk full");
   });
@@ -119,11 +129,64 @@ TEST_CASE("a sink that has thrown is not called again") {
 }
 
 TEST_CASE("a finished slot gets memory for a whole game back") {
-  bm::delivery<nim> episodes(0, 1, 3, 100, [](bm::episode<nim> const&) {});
+  bm::run_options const options = numbers(0, 1, 3);
+  bm::delivery<nim> episodes(options, 100, [](bm::episode<nim> const&) {});
   for (int i = 0; i < 3; ++i) (void)episodes.begin();
   for (std::int64_t number : {1, 0, 2}) {
     auto e = played(number, 2);
     episodes.finish(e);
     CHECK(e.samples.capacity() >= nim::max_plies);
   }
+}
+
+TEST_CASE("out of order, every episode reaches the sink as it finishes, within the same window") {
+  bm::run_options options = numbers(0, 1, 10);
+  options.in_order = false;
+  std::vector<std::int64_t> seen;
+  bm::delivery<nim> episodes(options, 3, [&](bm::episode<nim> const& e) { seen.push_back(e.number); });
+  for (std::int64_t i = 0; i < 3; ++i) CHECK(episodes.begin() == i);
+  auto finish = [&](std::int64_t number) {
+    auto e = played(number, 2);
+    episodes.finish(e);
+    CHECK(e.samples.empty());
+    CHECK(e.samples.capacity() >= 2);
+  };
+  finish(2);
+  finish(1);
+  CHECK(seen == std::vector<std::int64_t>{2, 1});
+  CHECK(episodes.begin() == std::nullopt);
+  finish(0);
+  CHECK(episodes.begin() == 3);
+  episodes.flush();
+  CHECK(seen == std::vector<std::int64_t>{2, 1, 0});
+}
+
+TEST_CASE("episodes that are not admitted do not begin, and the window goes past those skipped") {
+  bm::run_options options = numbers(0, 1, 10);
+  options.admit = [](std::int64_t number) {
+    return number == 7 ? bm::admission::end : number % 2 == 0 ? bm::admission::skip : bm::admission::play;
+  };
+  std::vector<std::int64_t> seen;
+  bm::delivery<nim> episodes(options, 3, [&](bm::episode<nim> const& e) { seen.push_back(e.number); });
+  CHECK(episodes.begin() == 1);
+  CHECK(episodes.begin() == 3);
+  CHECK(episodes.begin() == std::nullopt);  // 1 is the oldest, 4 would be beyond the window
+  for (std::int64_t number : {3, 1}) {
+    auto e = played(number, 1);
+    episodes.finish(e);
+  }
+  CHECK(seen == std::vector<std::int64_t>{1, 3});
+  CHECK(episodes.begin() == 5);
+  CHECK_FALSE(episodes.exhausted());
+  CHECK(episodes.begin() == std::nullopt);
+  CHECK(episodes.exhausted());
+  CHECK(episodes.count().begun == 3);
+}
+
+TEST_CASE("an episode that is given up is not in flight any more") {
+  bm::run_options const options = numbers(0, 1, 10);
+  bm::delivery<nim> episodes(options, 5, [](bm::episode<nim> const&) {});
+  for (int i = 0; i < 3; ++i) (void)episodes.begin();
+  episodes.give_up();
+  CHECK(episodes.count().begun == 2);
 }

@@ -32,6 +32,13 @@ struct noting {
   std::string identity() const { return "noting"; }
 };
 
+/// What a worker does before it reads the answers.
+bool come(bm::batch_group<nim>& group, noting& evaluator, std::uint64_t step) {
+  if (!group.meet(step)) return false;
+  group.wait(evaluator, step);
+  return true;
+}
+
 int fill(bm::row_range<nim> rows, int count, int stones) {
   for (int i = 0; i < count; ++i) {
     rows.next().stones = stones;
@@ -49,13 +56,13 @@ auto const nothing_left = [] { return true; };
 TEST_CASE("the last worker to arrive submits the rows of all, in slots that take turns") {
   noting evaluator;
   bm::batch_group<nim> group(evaluator, 6, 2, 3);
-  REQUIRE(group.wait(evaluator, 0));
+  REQUIRE(come(group, evaluator, 0));
   CHECK(evaluator.waited.empty());
   CHECK(group.arrive(evaluator, 1, fill(group.free_rows(1, 0), 2, 5), 0, more_to_come) == -1);
   CHECK(group.arrive(evaluator, 0, fill(group.free_rows(0, 0), 1, 7), 0, more_to_come) == 3);
   // Worker 1's rows begin after the three that worker 0 has.
   CHECK(evaluator.submitted == std::vector<std::pair<int, int>>{{6, 5}});
-  REQUIRE(group.wait(evaluator, 1));
+  REQUIRE(come(group, evaluator, 1));
   CHECK(evaluator.waited == std::vector<int>{6});
   CHECK(group.answered(0, 1).positions[0].stones == 7);
   CHECK(group.answered(1, 1).positions[1].stones == 5);
@@ -63,7 +70,7 @@ TEST_CASE("the last worker to arrive submits the rows of all, in slots that take
   CHECK(group.arrive(evaluator, 1, 0, 1, more_to_come) == 3);
   CHECK(evaluator.submitted.back() == std::pair(7, 3));
   CHECK(group.answered(0, 1).positions[0].stones == 7);  // filling one buffer leaves the other alone
-  REQUIRE(group.wait(evaluator, 2));
+  REQUIRE(come(group, evaluator, 2));
   CHECK(group.answered(0, 2).positions[2].stones == 2);
 }
 
@@ -71,11 +78,11 @@ TEST_CASE("a step without rows submits nothing, and ends the group only if nothi
   noting evaluator;
   bm::batch_group<nim> group(evaluator, 0, 1, 3);
   CHECK(group.arrive(evaluator, 0, 0, 0, more_to_come) == 0);
-  CHECK(group.wait(evaluator, 1));
+  CHECK(come(group, evaluator, 1));
   CHECK(group.arrive(evaluator, 0, fill(group.free_rows(0, 1), 1, 3), 1, nothing_left) == 1);
-  CHECK(group.wait(evaluator, 2));
+  CHECK(come(group, evaluator, 2));
   CHECK(group.arrive(evaluator, 0, 0, 2, nothing_left) == 0);
-  CHECK_FALSE(group.wait(evaluator, 3));
+  CHECK_FALSE(come(group, evaluator, 3));
   CHECK(evaluator.submitted.size() == 1);
 }
 
@@ -84,13 +91,13 @@ TEST_CASE("giving up wakes those that wait, and nothing revives the group") {
   bm::batch_group<nim> group(evaluator, 0, 2, 1);
   CHECK(group.arrive(evaluator, 0, 1, 0, more_to_come) == -1);
   bool result = true;
-  std::thread waiting([&] { result = group.wait(evaluator, 1); });
+  std::thread waiting([&] { result = come(group, evaluator, 1); });
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   group.give_up();
   waiting.join();
   CHECK_FALSE(result);
   CHECK(group.arrive(evaluator, 1, 1, 0, more_to_come) == 2);
-  CHECK_FALSE(group.wait(evaluator, 1));
+  CHECK_FALSE(come(group, evaluator, 1));
 }
 
 TEST_CASE("draining waits for both slots and swallows what is wrong with them") {

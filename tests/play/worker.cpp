@@ -19,6 +19,7 @@ namespace {
 struct workplace {
   fake_network evaluator;
   std::vector<std::int64_t> delivered;
+  bm::run_options options;
   bm::delivery<nim> episodes;
   nim opening;
   std::stop_source stop;
@@ -26,7 +27,8 @@ struct workplace {
   std::vector<std::unique_ptr<bm::batch_group<nim>>> groups;
 
   workplace(std::int64_t count, int num_groups, int capacity, std::int64_t window = 100)
-      : episodes(0, 1, count, window, [this](bm::episode<nim> const& e) { delivered.push_back(e.number); }) {
+      : options{.episodes = count},
+        episodes(options, window, [this](bm::episode<nim> const& e) { delivered.push_back(e.number); }) {
     for (int g = 0; g < num_groups; ++g)
       groups.push_back(std::make_unique<bm::batch_group<nim>>(evaluator, 2 * g, 1, capacity));
   }
@@ -34,8 +36,9 @@ struct workplace {
   void run(int games, bm::puct const& search = {.simulations = 6}) {
     std::vector<bm::batch_group<nim>*> mine;
     for (auto& g : groups) mine.push_back(g.get());
-    bm::worker<nim, bm::puct, fake_network>(
-        0, games, search, evaluator, mine, {episodes, bm::random_key{1}, opening, stop.get_token()}, counters)
+    bm::worker<nim, bm::puct, fake_network>(0, games, search, evaluator, mine,
+                                            {episodes, bm::random_key{1}, 3, opening, stop.get_token()},
+                                            counters)
         .run();
   }
 };

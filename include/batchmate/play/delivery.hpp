@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/play/episode.hpp>
+#include <batchmate/play/options.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -12,64 +13,86 @@
 
 namespace batchmate {
 
-/// Hands out episode numbers and brings finished episodes to the sink in the order of their numbers, one at a
-/// time.
+/// Hands out episode numbers and brings finished episodes to the sink, one at a time: in the order of their
+/// numbers, or as they finish.
 ///
-/// An episode waits here until all before it are finished. Never more than `window` are in flight or waiting, so
-/// that memory is bounded.
+/// In order, an episode waits here until all before it are finished. Never more than `window` lie between the
+/// oldest that is not finished and the newest that has begun, so that memory is bounded, whoever orders them.
 template <game G>
 class delivery {
  public:
-  /// Episodes first, first + stride, ...; `count` of them.
-  delivery(std::int64_t first, std::int64_t stride, std::int64_t count, std::int64_t window,
-           std::function<void(episode<G> const&)> sink)
-      : first_(first), stride_(stride), count_(count), window_(window), sink_(std::move(sink)) {}
+  /// Episodes `options.first_episode`, + `stride`, ...; `options.episodes` of them. `options` must live as long.
+  delivery(run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink)
+      : options_(options), window_(window), sink_(std::move(sink)) {}
 
   /// Begins the next episode: its number, or nothing if none may begin now.
   std::optional<std::int64_t> begin() {
     std::lock_guard lock(mutex_);
-    if (begun_ == count_ || begun_ - delivered_ >= window_) return {};
-    return first_ + stride_ * begun_++;
+    while (!is_exhausted() && next_ - settled_ < window_) {
+      std::int64_t const number = options_.first_episode + options_.stride * next_;
+      admission const what = options_.admit ? options_.admit(number) : admission::play;
+      if (what == admission::end) {
+        ended_ = true;
+        break;
+      }
+      std::int64_t const place = next_++;
+      if (what == admission::play) {
+        ++begun_;
+        return number;
+      }
+      waiting_[place];
+      settle();
+    }
+    return {};
   }
 
   /// No episode will begin any more.
   bool exhausted() const {
     std::lock_guard lock(mutex_);
-    return begun_ == count_;
+    return is_exhausted();
+  }
+
+  /// An episode that has begun will not be finished.
+  void give_up() {
+    std::lock_guard lock(mutex_);
+    --begun_;
   }
 
   /// Takes a finished episode's contents and leaves an empty one behind, with memory for a whole game; calls
   /// the sink for all that are due. A sink that has thrown is not called again.
   void finish(episode<G>& done) {
-    std::uint64_t const hash = random_key{done.hash()}.split(static_cast<std::uint64_t>(done.number)).state;
+    std::uint64_t const hash = numbered_hash(done);
     std::lock_guard lock(mutex_);
     finished_ += 1;
     rows_ += static_cast<std::int64_t>(done.samples.size());
     hash_ += hash;
-    std::int64_t const place = (done.number - first_) / stride_;
-    episode<G>& kept = waiting_[place];
-    if (!spare_.empty()) {
-      kept.samples = std::move(spare_.back());
-      spare_.pop_back();
+    std::optional<episode<G>>& kept = waiting_[(done.number - options_.first_episode) / options_.stride];
+    if (options_.in_order) {
+      kept.emplace();
+      if (!spare_.empty()) {
+        kept->samples = std::move(spare_.back());
+        spare_.pop_back();
+      }
+      std::swap(*kept, done);
+      done.samples.reserve(G::max_plies);
+    } else {
+      hand_over(done);
     }
-    std::swap(kept, done);
     done.samples.clear();
-    done.samples.reserve(G::max_plies);
-    for (auto next = waiting_.begin(); next != waiting_.end() && next->first == delivered_;
-         next = waiting_.erase(next), ++delivered_)
-      hand_over(next->second);
+    settle();
   }
 
   /// Calls the sink for the episodes that wait for one that was given up.
   void flush() {
     std::lock_guard lock(mutex_);
-    for (auto& [place, kept] : waiting_) hand_over(kept);
+    for (auto& [place, kept] : waiting_)
+      if (kept) hand_over(*kept);
     waiting_.clear();
   }
 
   /// Counts of a run.
   struct totals {
-    std::int64_t begun;     ///< episodes
+    std::int64_t begun;     ///< episodes, without those given up
     std::int64_t finished;  ///< episodes
     std::int64_t rows;      ///< moves of the finished ones
     std::uint64_t hash;     ///< sum of theirs
@@ -81,22 +104,36 @@ class delivery {
   }
 
  private:
-  void hand_over(episode<G>& kept) {
+  bool is_exhausted() const { return ended_ || next_ == options_.episodes; }
+
+  /// Goes on to the oldest episode that is not finished, handing over what waited for its turn.
+  void settle() {
+    for (auto next = waiting_.begin(); next != waiting_.end() && next->first == settled_;
+         next = waiting_.erase(next), ++settled_) {
+      if (!next->second) continue;
+      hand_over(*next->second);
+      next->second->samples.clear();
+      spare_.push_back(std::move(next->second->samples));
+    }
+  }
+
+  void hand_over(episode<G> const& done) {
     if (broken_) return;
     broken_ = true;
-    sink_(kept);
+    sink_(done);
     broken_ = false;
-    kept.samples.clear();
-    spare_.push_back(std::move(kept.samples));
   }
 
   mutable std::mutex mutex_;
-  std::int64_t const first_, stride_, count_, window_;
+  run_options const& options_;
+  std::int64_t const window_;
   std::function<void(episode<G> const&)> sink_;
-  std::map<std::int64_t, episode<G>> waiting_;  // by place in the run's order
-  std::vector<std::vector<sample<G>>> spare_;   // samples' memory for reuse
-  std::int64_t begun_ = 0, delivered_ = 0, finished_ = 0, rows_ = 0;
+  std::map<std::int64_t, std::optional<episode<G>>> waiting_;  // finished ones by place, empty if handed over
+  std::vector<std::vector<sample<G>>> spare_;                  // samples' memory for reuse
+  std::int64_t next_ = 0, settled_ = 0;                        // places: to begin next, oldest not finished
+  std::int64_t begun_ = 0, finished_ = 0, rows_ = 0;
   std::uint64_t hash_ = 0;
+  bool ended_ = false;   // `admit` said so
   bool broken_ = false;  // the sink has thrown
 };
 

@@ -19,6 +19,7 @@ struct sample {
   int ply = 0;               ///< moves played before, from the game's start
   int action = 0;            ///< the move played
   int simulations = 0;       ///< new simulations the search took
+  int network = 0;           ///< which of the run's networks the search asked, by `run_options::network`
   float value = 0;           ///< the search's expected result for the player to move, in [-1, 1]
   float outcome = 0;         ///< the game's result for the player to move, in [-1, 1]
   std::array<float, G::num_actions> policy{};  ///< the search's training target: not negative, sums to 1
@@ -42,6 +43,12 @@ struct episode {
     return key.split(samples.size()).state;
   }
 };
+
+/// An episode's share of `statistics::episodes_hash`, which is the sum over all episodes.
+template <game G>
+std::uint64_t numbered_hash(episode<G> const& finished) {
+  return random_key{finished.hash()}.split(static_cast<std::uint64_t>(finished.number)).state;
+}
 
 /// Writes the result of a finished game into its samples.
 template <game G>

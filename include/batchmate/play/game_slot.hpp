@@ -24,9 +24,10 @@ class game_slot {
   bool active() const { return active_; }     ///< a game is being played
   bool waiting() const { return rows_ > 0; }  ///< it has rows in the batch under way
 
-  /// Begins an episode from a position that is not finished.
-  void start(std::int64_t number, random_key seed, G const& position) {
+  /// Begins an episode from a position that is not finished; `network` is noted in its samples.
+  void start(std::int64_t number, random_key seed, G const& position, int network = 0) {
     active_ = true;
+    network_ = network;
     played_.number = number;
     position_ = position;
     tree_.start(seed.split(static_cast<std::uint64_t>(number)), 0);
@@ -82,7 +83,7 @@ class game_slot {
             "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
             ", which is not legal there");
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
-                               decision_.value, 0, decision_.policy});
+                               network_, decision_.value, 0, decision_.policy});
     counters.simulations += static_cast<std::uint64_t>(decision_.simulations);
     position_.play(decision_.action);
     if (position_.result()) return true;
@@ -99,6 +100,7 @@ class game_slot {
   episode<G> played_;
   decision<G> decision_;
   int first_row_ = 0, rows_ = 0;  // of the group's batch
+  int network_ = 0;
   bool active_ = false;
 };
 

@@ -13,7 +13,7 @@ namespace batchmate {
 /// The games that share a batch, seen from the evaluator: two buffers of rows that take turns, and the
 /// meeting point of the workers that fill them.
 ///
-/// A step of worker w: `wait`, read the answers of its rows in `answered()` while it fills `free_rows(w)`,
+/// A step of worker w: `meet` and `wait`, read the answers of its rows in `answered()` while it fills `free_rows(w)`,
 /// `arrive`. The last of the workers to arrive submits. With one worker no other thread is ever waited for.
 template <game G>
 class batch_group {
@@ -26,15 +26,18 @@ class batch_group {
     for (auto& buffer : buffers_) buffer = batch_buffer<G>(evaluator, workers * capacity);
   }
 
-  /// Blocks until the batch submitted last is answered; false if the group's work is over or the run has
-  /// failed.
-  template <class E>
-  bool wait(E& evaluator, std::uint64_t step) {
+  /// Blocks until the other workers have come to this step, too; false if the group's work is over or the run
+  /// has failed.
+  bool meet(std::uint64_t step) {
     for (std::uint64_t seen; (seen = submitted_.load(std::memory_order_acquire)) < step;)
       submitted_.wait(seen, std::memory_order_acquire);
-    if (submitted_.load(std::memory_order_acquire) >= over) return false;
+    return submitted_.load(std::memory_order_acquire) < over;
+  }
+
+  /// Blocks until the batch of the step before is answered.
+  template <class E>
+  void wait(E& evaluator, std::uint64_t step) {
     if (step > 0) evaluator.wait(slot(step - 1));
-    return true;
   }
 
   /// No other worker fills its batches.

@@ -29,7 +29,7 @@ class running {
       : options_(options),
         layout_(layout),
         opening_(opening),
-        episodes_(options.first_episode, options.stride, options.episodes, window, std::move(sink)),
+        episodes_(options, window, std::move(sink)),
         counters_(static_cast<std::size_t>(layout.threads)) {
     bool const shared = is_shared(evaluator);
     if (!shared) {
@@ -49,7 +49,7 @@ class running {
 
   /// Plays all episodes, calling the progress function meanwhile.
   statistics play() {
-    begin_ = std::chrono::steady_clock::now();
+    begin_ = last_batch_ = std::chrono::steady_clock::now();
     alive_ = layout_.threads;
     {
       std::vector<std::jthread> threads;
@@ -98,7 +98,8 @@ class running {
       mine.push_back(&groups_[static_cast<std::size_t>(owner * layout_.plan.groups + g)]);
     workers_.push_back(std::make_unique<worker<G, S, E>>(
         w % layout_.workers_per_batch, layout_.games_of(w), search, *evaluators_[static_cast<std::size_t>(w)],
-        std::move(mine), run_state<G>{episodes_, random_key{options_.seed}, opening_, options_.stop},
+        std::move(mine),
+        run_state<G>{episodes_, random_key{options_.seed}, options_.network, opening_, options_.stop},
         counters_[static_cast<std::size_t>(w)]));
   }
 
@@ -123,17 +124,36 @@ class running {
 
   /// Waits for the workers; an exception of the progress function fails the run like one of theirs.
   void watch() {
-    auto const every = std::max(options_.progress_every, std::chrono::milliseconds(1));
+    auto every = std::max(options_.progress_every, std::chrono::milliseconds(1));
+    if (options_.stalled_after.count() > 0) every = std::min(every, options_.stalled_after);
     std::unique_lock lock(mutex_);
     while (!ended_.wait_for(lock, every, [this] { return alive_ == 0; })) {
-      if (!options_.progress || failure_) continue;
+      if (failure_) continue;
       lock.unlock();
       try {
-        options_.progress(count());
+        if (options_.progress) options_.progress(count());
+        watch_for_stall();
       } catch (...) {
         fail(std::current_exception());
       }
       lock.lock();
+    }
+  }
+
+  /// Reports once for every time that no batch has been evaluated for long.
+  void watch_for_stall() {
+    if (options_.stalled_after.count() == 0 || !options_.stalled) return;
+    auto const now = std::chrono::steady_clock::now();
+    std::uint64_t boards = 0;
+    for (worker_counters const& c : counters_) boards += c.boards.value();
+    if (boards != boards_seen_) {
+      boards_seen_ = boards;
+      last_batch_ = now;
+    } else if (now - last_batch_ >= options_.stalled_after) {
+      std::vector<activity> at;
+      for (worker_counters const& c : counters_) at.push_back(c.now.load(std::memory_order_relaxed));
+      last_batch_ = now;
+      options_.stalled(at);
     }
   }
 
@@ -185,6 +205,8 @@ class running {
   std::condition_variable ended_;
   std::exception_ptr failure_;  // the first one
   int alive_ = 0;
+  std::uint64_t boards_seen_ = 0;  // by the watch for stalls, and when they changed last
+  std::chrono::steady_clock::time_point last_batch_ = std::chrono::steady_clock::now();
   evaluator_report before_;  // what the evaluators had counted when the run began
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };

@@ -2,9 +2,11 @@
 
 #include <batchmate/eval/report.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace batchmate {
 
@@ -41,6 +43,29 @@ struct statistics {
   double per_second(double count) const { return seconds > 0 ? count / seconds : 0; }
 };
 
+/// What a worker is at.
+enum class activity : int {
+  searching,          ///< search, game rules and the sink
+  encoding,           ///< packing positions
+  submitting,         ///< in the evaluator's `submit`
+  awaiting_workers,   ///< other workers have not filled their part of the batch
+  awaiting_answers,   ///< the evaluator has not answered
+  awaiting_episodes,  ///< no episode may begin before older ones have ended
+  ended               ///< its work is over
+};
+
+/// The activity in words, for people.
+inline std::string_view to_text(activity at) {
+  constexpr std::array<std::string_view, 7> words{"searching",
+                                                  "encoding",
+                                                  "submitting to the evaluator",
+                                                  "waiting for other workers to fill the batch",
+                                                  "waiting for the evaluator's answers",
+                                                  "waiting for older episodes to end",
+                                                  "done"};
+  return words[static_cast<std::size_t>(at)];
+}
+
 /// What one worker counts; it alone writes, anyone may read. A cache line of its own keeps workers apart.
 struct alignas(128) worker_counters {
   /// A number that one thread adds to.
@@ -52,6 +77,8 @@ struct alignas(128) worker_counters {
    private:
     std::atomic<std::uint64_t> value_{0};
   };
+
+  std::atomic<activity> now{activity::searching};  ///< what it is at
 
   counter boards;       ///< rows pushed
   counter batches;      ///< batches submitted by this worker

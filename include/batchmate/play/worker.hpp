@@ -19,6 +19,7 @@ template <game G>
 struct run_state {
   delivery<G>& episodes;  ///< numbers to begin, and where finished ones go
   random_key seed;        ///< of the run
+  int network;            ///< noted in every sample
   G const& opening;       ///< every episode's first position
   std::stop_token stop;   ///< when requested, games are given up at their next step
 };
@@ -46,9 +47,12 @@ class worker {
       busy = false;
       idle_ = true;
       for (share_of_group& g : groups_) busy |= step(g);
+      if (!busy || !idle_) continue;
       // Nothing to do until another worker's game ends: leave it the processor.
-      if (busy && idle_) std::this_thread::sleep_for(std::chrono::microseconds(50));
+      is_at(activity::awaiting_episodes);
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
+    is_at(activity::ended);
   }
 
  private:
@@ -61,19 +65,27 @@ class worker {
     bool over = false;
   };
 
+  void is_at(activity what) { counters_.now.store(what, std::memory_order_relaxed); }
+
   /// One step of this worker's games of a group; false once the group's work is over.
   bool step(share_of_group& g) {
     if (g.over) return false;
     std::uint64_t const begin = ticks();
-    if (!g.group->wait(evaluator_, g.step)) {
+    is_at(activity::awaiting_workers);
+    if (!g.group->meet(g.step)) {
       g.over = true;
       return false;
     }
+    is_at(activity::awaiting_answers);
+    g.group->wait(evaluator_, g.step);
+    is_at(activity::searching);
     std::uint64_t const waited = ticks();
     row_range<G> rows = g.group->free_rows(index_, g.step);
     search(g, rows);
+    is_at(activity::encoding);
     std::uint64_t const searched = ticks();
     if (needs_planes(evaluator_)) rows.encode();
+    is_at(activity::submitting);
     std::uint64_t const encoded = ticks();
     auto const nothing_left = [this] { return run_.stop.stop_requested() || run_.episodes.exhausted(); };
     int const submitted = g.group->arrive(evaluator_, index_, rows.used(), g.step++, nothing_left);
@@ -97,7 +109,10 @@ class worker {
       game_slot<G, S>& slot = *g.slots[s];
       if (slot.waiting()) slot.absorb(answered, evaluator_);
       if (stopping) {
-        if (slot.active()) slot.abandon();
+        if (slot.active()) {
+          slot.abandon();
+          run_.episodes.give_up();
+        }
       } else if (!rows.full()) {
         go_on(slot, rows);
         stopped_at = s;
@@ -112,7 +127,7 @@ class worker {
       if (!slot.active()) {
         auto const number = run_.episodes.begin();
         if (!number) return;
-        slot.start(*number, run_.seed, run_.opening);
+        slot.start(*number, run_.seed, run_.opening, run_.network);
       }
       if (!slot.advance(rows, counters_)) return;
       run_.episodes.finish(slot.finished());

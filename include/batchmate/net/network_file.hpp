@@ -63,13 +63,12 @@ inline std::vector<float> finite_floats(tensor const& t, std::string_view where)
   return numbers;
 }
 
-/// The network of an open file; `name` is for messages and identities. Throws `file_error` naming the file,
-/// the tensor or metadata, what was expected and what was found.
-inline network network_from(tensor_file const& file, std::string name) {
+/// The extents that the metadata and the heads' tensors of an open file give, which may be such as no network can
+/// have. Throws `file_error` as `network_from` does.
+inline network_extents extents_from(tensor_file const& file) {
   auto const fail = [&](auto const&... what) { throw file_error(concat(file.where(), ": ", what...)); };
-  auto const text = [&](char const* key) -> std::string const& { return file.metadata_at(key); };
   auto const number = [&](char const* key) {
-    std::string const& digits = text(key);
+    std::string const& digits = file.metadata_at(key);
     int value = 0;
     auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (failed != std::errc{} || end != digits.data() + digits.size())
@@ -83,21 +82,27 @@ inline network network_from(tensor_file const& file, std::string name) {
       fail("tensor ", tensor_name, ": expected 2 or 4 sensible extents, found ", extents_text(extents));
     return static_cast<int>(extents[0]);
   };
-  if (text("format") != network_format)
-    fail("metadata format: expected ", network_format, ", found ", printable(text("format")));
-  std::string const& value_kind = text("value");
+  std::string const& value_kind = file.metadata_at("value");
   if (value_kind != "wdl" && value_kind != "scalar")
     fail("metadata value: expected wdl or scalar, found ", printable(value_kind));
+  return {.input = {number("planes"), number("rows"), number("columns")},
+          .num_globals = number("globals"),
+          .num_actions = number("actions"),
+          .blocks = number("blocks"),
+          .channels = number("channels"),
+          .policy_channels = outputs("policy_conv.weight"),
+          .value_channels = outputs("value_conv.weight"),
+          .hidden = outputs("value_hidden.weight"),
+          .value_outputs = value_kind == "wdl" ? 3 : 1};
+}
 
-  network_extents const extents{.input = {number("planes"), number("rows"), number("columns")},
-                                .num_globals = number("globals"),
-                                .num_actions = number("actions"),
-                                .blocks = number("blocks"),
-                                .channels = number("channels"),
-                                .policy_channels = outputs("policy_conv.weight"),
-                                .value_channels = outputs("value_conv.weight"),
-                                .hidden = outputs("value_hidden.weight"),
-                                .value_outputs = value_kind == "wdl" ? 3 : 1};
+/// The network of an open file; `name` is for messages and identities. Throws `file_error` naming the file,
+/// the tensor or metadata, what was expected and what was found.
+inline network network_from(tensor_file const& file, std::string name) {
+  auto const fail = [&](auto const&... what) { throw file_error(concat(file.where(), ": ", what...)); };
+  if (std::string const& format = file.metadata_at("format"); format != network_format)
+    fail("metadata format: expected ", network_format, ", found ", printable(format));
+  network_extents const extents = extents_from(file);
   network net;
   try {
     net = network_without_weights(extents);
@@ -105,7 +110,7 @@ inline network network_from(tensor_file const& file, std::string name) {
     fail(e.what());
   }
   net.name = std::move(name);
-  net.game = text("game");
+  net.game = file.metadata_at("game");
   if (net.game != printable(net.game))
     fail("metadata game: expected a short printable name, found ", printable(net.game));
   // First, so that looking up each tensor of a file takes no longer than the network is large.

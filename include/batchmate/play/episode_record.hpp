@@ -55,37 +55,30 @@ class byte_reader {
   std::string where_;
 };
 
-/// A finished episode in a few bytes: its moves, and what the searches said of each. Positions are not in it, as
-/// the moves lead to them, and of the training targets only what is not zero.
+/// Appends a finished episode in a few bytes: its moves, and what the searches said of each. Positions are not
+/// in it, as the moves lead to them, and of the training targets only what is not zero.
 template <game G>
-std::vector<std::byte> encode_episode(episode<G> const& finished) {
+void encode_episode(episode<G> const& finished, std::vector<std::byte>& to) {
   static_assert(G::num_actions <= 1 << 16);
-  std::vector<std::byte> bytes;
-  put_bytes(bytes, finished.number);
-  put_bytes(bytes, static_cast<std::uint32_t>(finished.samples.size()));
+  put_bytes(to, finished.number);
+  put_bytes(to, static_cast<std::uint32_t>(finished.samples.size()));
   for (sample<G> const& s : finished.samples) {
-    put_bytes(bytes, static_cast<std::uint16_t>(s.action));
-    put_bytes(bytes, std::int32_t{s.simulations});
-    put_bytes(bytes, std::int32_t{s.network});
-    put_bytes(bytes, s.value);
-    std::size_t const place = bytes.size();
+    put_bytes(to, static_cast<std::uint16_t>(s.action));
+    put_bytes(to, std::int32_t{s.simulations});
+    put_bytes(to, std::int32_t{s.network});
+    put_bytes(to, s.value);
+    std::size_t const place = to.size();
     std::uint16_t targets = 0;
-    put_bytes(bytes, targets);
+    put_bytes(to, targets);
     for (int a = 0; a < G::num_actions; ++a) {
       float const share = s.policy[static_cast<std::size_t>(a)];
       if (std::bit_cast<std::uint32_t>(share) == 0) continue;
       ++targets;
-      put_bytes(bytes, static_cast<std::uint16_t>(a));
-      put_bytes(bytes, share);
+      put_bytes(to, static_cast<std::uint16_t>(a));
+      put_bytes(to, share);
     }
-    std::memcpy(bytes.data() + place, &targets, sizeof targets);
+    std::memcpy(to.data() + place, &targets, sizeof targets);
   }
-  return bytes;
-}
-
-/// The number of the episode in bytes that `encode_episode` made. Throws `file_error`, beginning with `where`.
-inline std::int64_t encoded_number(std::span<std::byte const> bytes, std::string const& where) {
-  return byte_reader(bytes, where).take<std::int64_t>();
 }
 
 /// What `encode_episode` encoded, of a game that began at `opening`. The bytes may be anything: throws

@@ -2,14 +2,17 @@
 
 #include <batchmate/core/error.hpp>
 #include <batchmate/eval/batch.hpp>
+#include <batchmate/net/json.hpp>
 #include <batchmate/net/safetensors.hpp>
 #include <batchmate/play/episode.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -29,6 +32,9 @@ struct shard_settings {
   std::string evaluator{};       ///< its identity
   std::string search{};          ///< its identity
   std::uint64_t seed = 0;        ///< of the run
+  int first_shard = 0;           ///< the number of the first shard
+  /// The identity of a run's network by its number; `evaluator` for all of them if not set.
+  std::function<std::string(int)> network_name{};
 };
 
 /// The name of a run's shard in its folder, counted from 0: `rows-000000.safetensors`.
@@ -46,7 +52,8 @@ class row_writer {
  public:
   /// Allocates memory for one shard; writes nothing yet. Throws `contract_error` for a shard that cannot hold
   /// every game.
-  explicit row_writer(shard_settings settings) : settings_(std::move(settings)) {
+  explicit row_writer(shard_settings settings)
+      : settings_(std::move(settings)), shards_(settings_.first_shard) {
     expects(settings_.max_rows >= G::max_plies, "row_writer: max_rows must be at least ", G::max_plies,
             ", the longest game, got ", settings_.max_rows);
     auto const n = static_cast<std::size_t>(settings_.max_rows);
@@ -55,20 +62,25 @@ class row_writer {
     globals_.reserve(n * num_globals<G>);
     policy_.reserve(n * G::num_actions);
     for (auto* column : {&value_, &outcome_}) column->reserve(n);
-    for (auto* column : {&action_, &ply_}) column->reserve(n);
+    for (auto* column : {&action_, &ply_, &network_}) column->reserve(n);
     episode_.reserve(n);
   }
 
   /// What a writer allocates.
   static std::size_t bytes(shard_settings const& settings) {
     std::size_t const row = sizeof(plane_words) + sizeof(actions_of<G>) + sizeof(std::int64_t) +
-                            (num_globals<G> + G::num_actions + 4) * sizeof(float);
+                            (num_globals<G> + G::num_actions + 5) * sizeof(float);
     return static_cast<std::size_t>(settings.max_rows) * row;
+  }
+
+  /// The episode's rows fit into the shard that is being filled.
+  bool fits(episode<G> const& played) const {
+    return pending() + played.samples.size() <= static_cast<std::size_t>(settings_.max_rows);
   }
 
   /// Takes a finished episode. Throws `file_error` if a shard that is full cannot be written.
   void operator()(episode<G> const& played) {
-    if (pending() + played.samples.size() > static_cast<std::size_t>(settings_.max_rows)) finish();
+    if (!fits(played)) finish();
     for (sample<G> const& s : played.samples) add(s);
   }
 
@@ -79,10 +91,11 @@ class row_writer {
     rows_ += static_cast<std::int64_t>(pending());
     ++shards_;
     planes_.clear(), legal_.clear(), globals_.clear(), policy_.clear();
-    value_.clear(), outcome_.clear(), action_.clear(), ply_.clear(), episode_.clear();
+    value_.clear(), outcome_.clear(), action_.clear(), ply_.clear(), network_.clear(), episode_.clear();
+    networks_.clear();
   }
 
-  int shards() const { return shards_; }       ///< written so far
+  int shards() const { return shards_; }       ///< the number of the next one
   std::int64_t rows() const { return rows_; }  ///< in these
 
  private:
@@ -103,7 +116,25 @@ class row_writer {
     outcome_.push_back(s.outcome);
     action_.push_back(s.action);
     ply_.push_back(s.ply);
+    network_.push_back(place_of(s.network));
     episode_.push_back(s.episode);
+  }
+
+  /// Where the run's network is in the shard's own list of networks.
+  std::int32_t place_of(int network) {
+    auto const at = std::find(networks_.begin(), networks_.end(), network);
+    auto const place = static_cast<std::int32_t>(at - networks_.begin());
+    if (at == networks_.end()) networks_.push_back(network);
+    return place;
+  }
+
+  /// A JSON array of the identities of the shard's networks.
+  std::string network_names() const {
+    std::string names;
+    for (int n : networks_)
+      names += (names.empty() ? "[" : ", ") +
+               json_string(settings_.network_name ? settings_.network_name(n) : settings_.evaluator);
+    return names + ']';
   }
 
   template <class T, class Numbers>
@@ -128,6 +159,7 @@ class row_writer {
     put("outcome", dtype::f32, {}, outcome_);
     put("action", dtype::i32, {}, action_);
     put("ply", dtype::i32, {}, ply_);
+    put("network", dtype::i32, {}, network_);
     save_safetensors(path, tensors, metadata());
   }
 
@@ -143,6 +175,7 @@ class row_writer {
             {"actions", std::to_string(G::num_actions)},
             {"perspective", "player to move"},
             {"evaluator", settings_.evaluator},
+            {"networks", network_names()},
             {"search", settings_.search},
             {"seed", std::to_string(settings_.seed)}};
   }
@@ -152,9 +185,11 @@ class row_writer {
   std::vector<float> globals_, policy_;        // (n, globals), (n, A)
   std::vector<float> value_, outcome_;         // (n)
   std::vector<std::int32_t> action_, ply_;     // (n)
+  std::vector<std::int32_t> network_;          // (n) place in networks_
   std::vector<std::int64_t> episode_;          // (n)
+  std::vector<int> networks_;                  // the run's numbers of those in the shard
   std::int64_t rows_ = 0;
-  int shards_ = 0;
+  int shards_;
 };
 
 }  // namespace batchmate

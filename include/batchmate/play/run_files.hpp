@@ -1,0 +1,288 @@
+#pragma once
+
+#include <batchmate/play/game_line.hpp>
+#include <batchmate/play/manifest.hpp>
+#include <batchmate/play/run_records.hpp>
+#include <batchmate/play/shards.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// How a run's data lie in its folder.
+struct run_folder_settings {
+  /// What to do with the data of an earlier run.
+  enum class earlier { refuse, resume, remove };
+
+  shard_settings shards{};         ///< `folder` is made if need be; `first_shard` is not used
+  run_settings identity{};         ///< all that decides the games and the files; the same on every resumption
+  std::int64_t first_episode = 0;  ///< number of the run's first
+  std::int64_t stride = 1;         ///< between numbers
+  earlier before = earlier::refuse;
+  std::chrono::milliseconds sync_every{1000};  ///< finished play that a crash of the machine may cost
+  std::uint64_t keep_bytes = 0;  ///< the oldest shards are removed so that no more stay; 0: all stay
+  /// Called in the writing thread when the disk is full; may wait. True to try again, false to give up.
+  std::function<bool(disk_full_error const&)> disk_full{};
+};
+
+/// The name of the text file with a shard's games, one a line: `games-000000.txt`.
+inline std::string games_name(int number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "games-%06d.txt", number);
+  return name;
+}
+
+/// The files of a run: `run.json` (its settings), `journal` (finished episodes that no full shard holds), then
+/// `rows-NNNNNN.safetensors` and `games-NNNNNN.txt` (the data, cut from the journal in the order of episodes),
+/// and `.lock`. One thread uses it; `run_folder` is what a run's workers use.
+///
+/// Every step leaves the folder so that `open` can go on from it, wherever the process dies.
+template <game_with_text G>
+class run_files {
+ public:
+  /// Makes the folder ready, or takes up the run that is in it. All games begin at `opening`. Throws
+  /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched.
+  run_files(run_folder_settings const& settings, G const& opening)
+      : settings_(settings), opening_(opening), done_(open()), rows_(from_here()) {}
+  run_files(run_files const&) = delete;
+  run_files& operator=(run_files const&) = delete;
+
+  /// Episodes in full shards.
+  run_progress const& progress() const { return done_; }
+  /// Records of the finished episodes that are in no shard, by place.
+  std::map<std::int64_t, std::vector<std::byte>> const& pending() const { return pending_; }
+  /// Which networks play which episodes, from the oldest one that still matters.
+  std::vector<network_phase> const& phases() const { return phases_; }
+  /// Bytes at the journal's end that were no whole record.
+  std::size_t lost_bytes() const { return lost_bytes_; }
+  /// Shards in the folder. Any thread may ask.
+  int shards() const { return shards_.load(std::memory_order_relaxed); }
+
+  /// The episode of a record. Throws `file_error` for what is no game.
+  episode<G> decode(std::vector<std::byte> const& record) const {
+    return records::decode(record, opening_, journal_path().string());
+  }
+
+  /// Appends a finished episode to the journal. Throws `file_error`.
+  void append(std::int64_t place, std::vector<std::byte> record) {
+    trying_again([&] { journal_.append(record); });
+    pending_.emplace(place, std::move(record));
+  }
+  /// Appends that a network plays from a place on. Throws `file_error`.
+  void append(network_phase phase) {
+    auto const record = records::of(phase);
+    trying_again([&] { journal_.append(record); });
+    phases_.push_back(std::move(phase));
+  }
+  /// Makes the journal durable. Throws `file_error`.
+  void sync() {
+    trying_again([&] { journal_.sync(); });
+  }
+
+  /// Cuts the shards that are full. Throws `file_error`.
+  void cut() {
+    for (auto next = pending_.begin(); next != pending_.end() && next->first == done_.places + open_.places;
+         next = pending_.erase(next)) {
+      episode<G> const finished = decode(next->second);
+      if (!rows_.fits(finished)) cut_one();
+      add(finished);
+    }
+  }
+
+  /// Writes all that is in the journal as shards, too, which the next `open` takes for unwritten. To be called
+  /// last. Throws `file_error`.
+  void finish() {
+    sync();
+    for (auto const& [place, record] : pending_) {
+      episode<G> const finished = decode(record);
+      if (!rows_.fits(finished)) write_shard();
+      add(finished);
+    }
+    if (!text_.empty()) write_shard();
+  }
+
+ private:
+  std::filesystem::path const& folder() const { return settings_.shards.folder; }
+  std::filesystem::path journal_path() const { return folder() / "journal"; }
+
+  /// Locks the folder and reads what is there; how much lies in shards.
+  run_progress open() {
+    std::error_code failed;
+    std::filesystem::create_directories(folder(), failed);
+    if (!std::filesystem::is_directory(folder(), failed))
+      throw file_error(concat(folder().string(),
+                              ": cannot create the folder: ", failed ? failed.message() : "it is a file"));
+    lock_ = folder_lock(folder());
+    using earlier = run_folder_settings::earlier;
+    if (settings_.before == earlier::remove) {
+      std::filesystem::remove(folder() / manifest_name);
+      std::filesystem::remove(journal_path());
+      remove_shards([](int) { return true; });
+    }
+    auto const there = load_manifest(folder());
+    bool const has_journal = std::filesystem::exists(journal_path());
+    if (settings_.before == earlier::refuse && (there || has_journal))
+      throw file_error(folder().string() +
+                       ": holds the data of an earlier run; resume it, overwrite it, or take another folder");
+    if (there) check_same_run(folder(), *there, settings_.identity);
+    return there && has_journal ? recover() : begin();
+  }
+
+  run_progress begin() {
+    remove_shards([this](int shard) -> bool {
+      throw file_error(concat((folder() / shard_name(shard)).string(), ": is of a run whose ", manifest_name,
+                              " or journal is gone; overwrite it, or take another folder"));
+    });
+    save_manifest(folder(), settings_.identity);
+    replace_journal({});
+    return {};
+  }
+
+  run_progress recover() {
+    auto found = journal::read(journal_path());
+    lost_bytes_ = found.lost_bytes;
+    run_records known = records::parse(std::move(found.records), journal_path().string());
+    journal_ = journal(journal_path(), found);
+    pending_ = std::move(known.episodes);
+    phases_ = std::move(known.phases);
+    run_progress const p = known.progress;
+    // Shards that the journal does not know are as good as unwritten: it still has their episodes.
+    remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
+    for (int s = p.oldest; s < p.shards; ++s) kept_.push_back(size_of(s));
+    shards_ = p.shards - p.oldest;
+    return p;
+  }
+
+  /// Removes the shards that `is_old` names, and files that were not finished.
+  template <class IsOld>
+  void remove_shards(IsOld&& is_old) {
+    for (auto const& entry : std::filesystem::directory_iterator(folder())) {
+      std::string const name = entry.path().filename();
+      auto const begins = [&](char const* with) { return name.starts_with(with); };
+      int shard = -1;
+      bool const is_shard =
+          (std::sscanf(name.c_str(), "rows-%d", &shard) == 1 && name == shard_name(shard)) ||
+          (std::sscanf(name.c_str(), "games-%d", &shard) == 1 && name == games_name(shard));
+      bool const is_unfinished = name.ends_with(".tmp") && (begins("rows-") || begins("games-") ||
+                                                            begins("journal") || begins(manifest_name));
+      if (is_unfinished || (is_shard && is_old(shard))) std::filesystem::remove(entry.path());
+    }
+  }
+
+  shard_settings from_here() const {
+    shard_settings here = settings_.shards;
+    here.first_shard = done_.shards;
+    here.network_name = [this](int network) {
+      for (network_phase const& p : phases_)
+        if (p.network == network) return p.identity;
+      return settings_.shards.evaluator;
+    };
+    return here;
+  }
+
+  void add(episode<G> const& finished) {
+    rows_(finished);
+    text_ += game_line(finished) + '\n';
+    open_.places += 1;
+    open_.rows += static_cast<std::int64_t>(finished.samples.size());
+    open_.hash += numbered_hash(finished);
+  }
+
+  /// Writes the shard that is full; from here on its episodes are nowhere else.
+  void cut_one() {
+    run_progress next = done_;
+    write_shard();
+    next.places += open_.places;
+    next.rows += open_.rows;
+    next.hash += open_.hash;
+    next.shards += 1;
+    next.oldest = oldest_to_keep(next);
+    while (phases_.size() > 1 && phases_[1].place <= next.places) phases_.erase(phases_.begin());
+    replace_journal(next);
+    for (int s = done_.oldest; s < next.oldest; ++s) {
+      std::filesystem::remove(folder() / shard_name(s));
+      std::filesystem::remove(folder() / games_name(s));
+    }
+    shards_ = next.shards - next.oldest;
+    done_ = next;
+    open_ = {};
+  }
+
+  /// Which shard is to be the oldest, so that the folder does not hold more than it may.
+  int oldest_to_keep(run_progress const& now) {
+    if (settings_.keep_bytes == 0) return now.oldest;
+    std::uint64_t all = 0;
+    for (std::uint64_t size : kept_) all += size;
+    for (; all > settings_.keep_bytes && kept_.size() > 1; kept_.pop_front()) all -= kept_.front();
+    return now.shards - static_cast<int>(kept_.size());
+  }
+
+  void replace_journal(run_progress const& now) {
+    std::vector<std::vector<std::byte>> heads{records::of(now)};
+    for (network_phase const& p : phases_) heads.push_back(records::of(p));
+    std::vector<std::span<std::byte const>> all(heads.begin(), heads.end());
+    for (auto const& [place, record] : pending_) all.push_back(record);
+    trying_again([&] { journal_ = journal::replace(journal_path(), all); });
+  }
+
+  void write_shard() {
+    int const shard = rows_.shards();
+    std::string const text = "# " + G::name() + ": number, result for the first player, moves\n" + text_;
+    std::span<std::byte const> const parts[] = {std::as_bytes(std::span(text))};
+    trying_again([&] { write_file_atomically(folder() / games_name(shard), parts); });
+    trying_again([&] { rows_.finish(); });
+    text_.clear();
+    kept_.push_back(size_of(shard));
+    shards_ += 1;
+  }
+
+  /// Bytes of a shard's files; 0 if somebody has taken them away.
+  std::uint64_t size_of(int shard) const {
+    std::uint64_t size = 0;
+    for (auto const& name : {shard_name(shard), games_name(shard)}) {
+      std::error_code gone;
+      auto const bytes = std::filesystem::file_size(folder() / name, gone);
+      if (!gone) size += bytes;
+    }
+    return size;
+  }
+
+  /// Does it again as long as only a full disk is in the way, and it is worth waiting.
+  template <class Work>
+  void trying_again(Work&& work) {
+    for (;;) {
+      try {
+        return work();
+      } catch (disk_full_error const& full) {
+        if (!settings_.disk_full || !settings_.disk_full(full)) throw;
+      }
+    }
+  }
+
+  run_folder_settings const& settings_;
+  G const opening_;
+  folder_lock lock_;
+  journal journal_;
+  std::size_t lost_bytes_ = 0;
+  std::map<std::int64_t, std::vector<std::byte>> pending_;
+  std::vector<network_phase> phases_;
+  std::deque<std::uint64_t> kept_;  // bytes of the shards in the folder
+  std::atomic<int> shards_{0};      // in the folder
+  run_progress done_;               // what full shards hold
+  run_progress open_;               // what the shard that is being filled holds
+  std::string text_;                // its games
+  row_writer<G> rows_;              // its rows
+};
+
+}  // namespace batchmate

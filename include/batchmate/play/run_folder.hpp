@@ -1,0 +1,221 @@
+#pragma once
+
+#include <batchmate/play/run_files.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace batchmate {
+
+/// What lies in a run's folder, or is on the way to it.
+struct run_folder_totals {
+  std::int64_t episodes = 0;  ///< finished, from the run's first process on
+  std::int64_t rows = 0;      ///< of these
+  std::uint64_t hash = 0;     ///< of these, as `statistics::episodes_hash`
+  int shards = 0;             ///< in the folder
+};
+
+/// A sink that loses nothing: every finished episode goes to a journal at once, and shards of rows are cut from
+/// it in the order of episodes; see `run_files`.
+///
+/// Whatever happens to the process, and however often, a later one that resumes the run goes on where the
+/// journal ends; the data are then the same, byte for byte, as those of an undisturbed run. Episodes may come in
+/// any order and from several threads (`run_options::in_order = false`); one thread of its own writes.
+template <game_with_text G>
+class run_folder {
+ public:
+  /// Makes the folder ready, or takes up the run that is in it. All games begin at `opening`. Throws
+  /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched.
+  run_folder(run_folder_settings settings, G const& opening)
+      : settings_(std::move(settings)),
+        files_(settings_, opening),
+        found_(files_.progress()),
+        phases_(files_.phases()) {
+    totals_ = {found_.places, found_.rows, found_.hash, 0};
+    for (auto const& [place, record] : files_.pending()) {
+      recovered_.insert(place);
+      count(files_.decode(record));
+    }
+    resumed_ = totals_.episodes;
+    writer_ = std::thread([this] { work(); });
+  }
+  run_folder(run_folder const&) = delete;
+  run_folder& operator=(run_folder const&) = delete;
+  ~run_folder() { end_writer(); }
+
+  /// What it allocates, in bytes, beside the records of episodes that wait for an older one.
+  static std::size_t bytes(shard_settings const& settings) {
+    return row_writer<G>::bytes(settings) + most_queued;
+  }
+
+  /// Whether the episode was finished before this object was made.
+  bool has(std::int64_t number) const {
+    return place_of(number) < found_.places || recovered_.contains(place_of(number));
+  }
+  /// Episodes that were finished before this object was made.
+  std::int64_t resumed() const { return resumed_; }
+  /// The number of the first episode that no full shard held then.
+  std::int64_t first_number() const { return number_of(found_.places); }
+  /// The networks that were noted before then, from the oldest one that still matters, each with the number of
+  /// its first episode as `place`.
+  std::vector<network_phase> recovered_phases() const {
+    std::vector<network_phase> all = phases_;
+    for (network_phase& p : all) p.place = number_of(p.place);
+    return all;
+  }
+  /// Bytes at the journal's end that were no whole episode; those episodes are played again.
+  std::size_t lost_bytes() const { return files_.lost_bytes(); }
+
+  /// Takes a finished episode. Throws what went wrong with the files, now or before.
+  void operator()(episode<G> const& finished) {
+    std::int64_t const place = place_of(finished.number);
+    auto record = records::of(place, finished);
+    std::unique_lock lock(mutex_);
+    count(finished);
+    enqueue(lock, {place, std::move(record), {}});
+  }
+
+  /// Notes that a network plays the episodes from a number on; durable when this returns. Throws what went wrong
+  /// with the files.
+  void begin_phase(int network, std::int64_t number, std::string identity, std::string file) {
+    std::unique_lock lock(mutex_);
+    enqueue(lock, {-1, {}, {network, place_of(number), std::move(identity), std::move(file)}});
+    std::uint64_t const mine = queued_;
+    changed_.wait(lock, [&] { return synced_ >= mine || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+  /// Writes all that has come as shards; a process that resumes the run writes the last ones anew. To be called
+  /// when no episode comes any more. Throws what went wrong with the files.
+  void finish() {
+    end_writer();
+    if (failure_) std::rethrow_exception(failure_);
+    files_.finish();
+  }
+
+  /// What has come so far. Any thread may ask.
+  run_folder_totals totals() const {
+    std::lock_guard lock(mutex_);
+    run_folder_totals now = totals_;
+    now.shards = files_.shards();
+    return now;
+  }
+
+ private:
+  static constexpr std::size_t most_queued = std::size_t{64} << 20;  // bytes
+
+  struct item {
+    std::int64_t place;             // of an episode; -1: it is a phase
+    std::vector<std::byte> record;  // of an episode
+    network_phase phase;
+  };
+
+  std::int64_t place_of(std::int64_t number) const {
+    return (number - settings_.first_episode) / settings_.stride;
+  }
+  std::int64_t number_of(std::int64_t place) const {
+    return settings_.first_episode + settings_.stride * place;
+  }
+
+  void count(episode<G> const& finished) {
+    totals_.episodes += 1;
+    totals_.rows += static_cast<std::int64_t>(finished.samples.size());
+    totals_.hash += numbered_hash(finished);
+  }
+
+  void enqueue(std::unique_lock<std::mutex>& lock, item next) {
+    changed_.wait(lock, [&] { return queued_bytes_ < most_queued || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    queued_bytes_ += next.record.size();
+    queue_.push_back(std::move(next));
+    ++queued_;
+    changed_.notify_all();
+  }
+
+  void end_writer() {
+    if (!writer_.joinable()) return;
+    {
+      std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    changed_.notify_all();
+    writer_.join();
+  }
+
+  /// What the writing thread does until the queue is empty and closed.
+  void work() {
+    try {
+      files_.cut();
+      for (bool more = true; more;) more = write_queue();
+    } catch (...) {
+      std::lock_guard lock(mutex_);
+      failure_ = std::current_exception();
+      changed_.notify_all();
+    }
+  }
+
+  /// Writes what is in the queue; false if nothing will come any more.
+  bool write_queue() {
+    std::deque<item> taken;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, settings_.sync_every, [this] { return closing_ || !queue_.empty(); });
+      taken.swap(queue_);
+      if (taken.empty() && closing_) return false;
+    }
+    std::size_t bytes = 0;
+    bool urgent = false;
+    for (item& next : taken) {
+      bytes += next.record.size();
+      urgent |= next.place < 0;
+      if (next.place < 0)
+        files_.append(std::move(next.phase));
+      else
+        files_.append(next.place, std::move(next.record));
+      files_.cut();
+    }
+    written_ += taken.size();
+    auto const now = std::chrono::steady_clock::now();
+    bool const sync = written_ > synced_ && (urgent || now - synced_at_ >= settings_.sync_every);
+    if (sync) files_.sync();
+    std::lock_guard lock(mutex_);
+    queued_bytes_ -= bytes;
+    if (sync) {
+      synced_ = written_;
+      synced_at_ = now;
+    }
+    changed_.notify_all();
+    return true;
+  }
+
+  run_folder_settings const settings_;
+  run_files<G> files_;  // the writing thread's, while that runs
+  // What was there before.
+  run_progress const found_;
+  std::vector<network_phase> const phases_;
+  std::set<std::int64_t> recovered_;  // places in the journal
+  std::int64_t resumed_ = 0;          // episodes
+  // Shared with the writing thread.
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::exception_ptr failure_;
+  run_folder_totals totals_;
+  std::deque<item> queue_;
+  std::size_t queued_bytes_ = 0;
+  std::uint64_t queued_ = 0, written_ = 0, synced_ = 0;  // items
+  std::chrono::steady_clock::time_point synced_at_ = std::chrono::steady_clock::now();
+  bool closing_ = false;
+  std::thread writer_;
+};
+
+}  // namespace batchmate

@@ -1,0 +1,312 @@
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/game/connect4.hpp>
+#include <batchmate/play/run_folder.hpp>
+#include <batchmate/play/self_play.hpp>
+#include <batchmate/search/puct.hpp>
+
+#include "../net/temporary_folder.hpp"
+#include "../support/fake_network.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bm = batchmate;
+
+namespace {
+
+using G = bm::connect4;
+using settings = bm::run_folder_settings;
+using earlier = settings::earlier;
+
+settings in(temporary_folder const& folder, earlier before = earlier::refuse) {
+  settings s;
+  s.shards = {.folder = folder.path(), .max_rows = 128, .evaluator = "e", .search = "s", .seed = 3};
+  s.identity = {{"game", "connect4"}, {"seed", "3"}};
+  s.before = before;
+  return s;
+}
+
+/// The first games of one run, played once.
+std::vector<bm::episode<G>> const& games() {
+  static auto const played = [] {
+    std::vector<bm::episode<G>> all;
+    bm::self_play play{G{}, bm::puct{.simulations = 6}, bm::lockstep{}, fake_network{}};
+    play.run({.episodes = 40, .seed = 3}, [&](bm::episode<G> const& e) { all.push_back(e); });
+    return all;
+  }();
+  return played;
+}
+
+/// The contents of a folder's data files by name.
+std::map<std::string, std::vector<std::byte>> data(temporary_folder const& folder) {
+  std::map<std::string, std::vector<std::byte>> files;
+  for (std::string const& name : folder.names())
+    if (name.starts_with("rows-") || name.starts_with("games-"))
+      files[name] = bm::read_file(folder.path() / name, 1 << 24);
+  return files;
+}
+
+/// The data of a run that nothing disturbed.
+auto const& undisturbed() {
+  static auto const files = [] {
+    temporary_folder const folder;
+    bm::run_folder<G> run(in(folder), G{});
+    for (auto const& e : games()) run(e);
+    run.finish();
+    return data(folder);
+  }();
+  return files;
+}
+
+/// Places 0 to n - 1 in some order that no episode leaves by more than eight places.
+std::vector<std::size_t> shuffled(std::size_t n, std::uint64_t seed) {
+  std::vector<std::size_t> order(n);
+  for (std::size_t i = 0; i < n; ++i) order[i] = i;
+  bm::random_stream random{bm::random_key{seed}};
+  for (std::size_t i = 0; i < n; ++i) std::swap(order[i], order[std::min(n - 1, i + random.below(8))]);
+  return order;
+}
+
+std::uint64_t hash_of_all() {
+  std::uint64_t hash = 0;
+  for (auto const& e : games()) hash += bm::numbered_hash(e);
+  return hash;
+}
+
+}  // namespace
+
+TEST_CASE("shards hold whole episodes in order, and the games lie beside them") {
+  auto const& files = undisturbed();
+  REQUIRE(files.size() >= 8);
+  CHECK(files.contains("rows-000000.safetensors"));
+  CHECK(files.contains("games-000000.txt"));
+  std::string text;
+  for (auto const& [name, bytes] : files)
+    if (name.starts_with("games-")) {
+      std::string const part(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+      text += part.substr(part.find('\n') + 1);
+    }
+  std::string expected;
+  for (auto const& e : games()) expected += bm::game_line(e) + '\n';
+  CHECK(text == expected);
+}
+
+TEST_CASE("the order in which episodes come changes no byte") {
+  for (std::uint64_t seed : {1, 2, 3}) {
+    temporary_folder const folder;
+    bm::run_folder<G> run(in(folder), G{});
+    for (std::size_t i : shuffled(games().size(), seed)) run(games()[i]);
+    run.finish();
+    CHECK(data(folder) == undisturbed());
+    auto const totals = run.totals();
+    CHECK(totals.episodes == 40);
+    CHECK(totals.hash == hash_of_all());
+    CHECK(2 * static_cast<std::size_t>(totals.shards) == undisturbed().size());
+  }
+}
+
+TEST_CASE("a run whose process is killed again and again ends with the same bytes") {
+  for (std::uint64_t seed : {1, 2, 3, 4}) {
+    temporary_folder const folder;
+    auto const order = shuffled(games().size(), seed);
+    bm::random_stream random{bm::random_key{seed + 100}};
+    std::int64_t before = 0;
+    for (bool whole = false; !whole;) {
+      auto const enough = static_cast<int>(random.below(14));
+      pid_t const child = fork();
+      REQUIRE(child >= 0);
+      if (child == 0) {  // takes a few more episodes and dies without a word
+        int taken = 0;
+        settings s = in(folder, earlier::resume);
+        s.sync_every = std::chrono::milliseconds(1);
+        bm::run_folder<G> run(s, G{});
+        for (std::size_t i : order) {
+          if (run.has(static_cast<std::int64_t>(i))) continue;
+          if (taken++ == enough) usleep(random.below(3000)), _exit(1);
+          run(games()[i]);
+        }
+        run.finish();
+        _exit(0);
+      }
+      int status = 0;
+      waitpid(child, &status, 0);
+      whole = status == 0;
+      REQUIRE((whole || WEXITSTATUS(status) == 1));
+      if (!whole) {
+        bm::run_folder<G> const look(in(folder, earlier::resume), G{});
+        CHECK(look.resumed() >= before);  // what was there stays
+        before = look.resumed();
+      }
+    }
+    CHECK(data(folder) == undisturbed());
+  }
+}
+
+TEST_CASE("what is finished is written when a run ends early, and a later process goes on") {
+  temporary_folder const folder;
+  {
+    bm::run_folder<G> run(in(folder), G{});
+    for (std::size_t i = 0; i < 20; ++i)
+      if (i != 5) run(games()[i]);
+    run.finish();
+    CHECK(run.totals().episodes == 19);
+  }
+  std::size_t lines = 0;
+  for (auto const& [name, bytes] : data(folder))
+    if (name.starts_with("games-"))
+      lines += static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), std::byte{'\n'})) - 1;
+  CHECK(lines == 19);
+  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  CHECK(run.resumed() == 19);
+  CHECK(run.first_number() <= 5);
+  CHECK_FALSE(run.has(5));
+  CHECK(run.has(6));
+  for (auto const& e : games())
+    if (!run.has(e.number)) run(e);
+  run.finish();
+  CHECK(data(folder) == undisturbed());
+  CHECK(run.totals().hash == hash_of_all());
+}
+
+TEST_CASE("a finished run can be made longer") {
+  temporary_folder const folder;
+  {
+    bm::run_folder<G> run(in(folder), G{});
+    for (std::size_t i = 0; i < 25; ++i) run(games()[i]);
+    run.finish();
+  }
+  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  for (std::size_t i = 25; i < 40; ++i) run(games()[i]);
+  run.finish();
+  CHECK(data(folder) == undisturbed());
+}
+
+TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked") {
+  temporary_folder const folder;
+  { bm::run_folder<G>(in(folder), G{}).finish(); }
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder), G{}),
+                       doctest::Contains("holds the data of an earlier run"), bm::file_error);
+  settings other = in(folder, earlier::resume);
+  other.identity["seed"] = "4";
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(other, G{}),
+                       doctest::Contains("cannot resume: the run has \"seed\": \"3\""), bm::file_error);
+  other.before = earlier::remove;
+  {
+    bm::run_folder<G> run(other, G{});
+    CHECK(run.resumed() == 0);
+    run(games()[0]);
+    run.finish();
+  }
+  std::filesystem::remove(folder / "run.json");
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), G{}), doctest::Contains("is gone"),
+                       bm::file_error);
+}
+
+TEST_CASE("two processes do not write to one folder") {
+  temporary_folder const folder;
+  bm::run_folder<G> const run(in(folder), G{});
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), G{}),
+                       doctest::Contains("is in use by another process"), bm::file_error);
+}
+
+TEST_CASE("no more bytes stay than asked, and the numbers of shards go on") {
+  temporary_folder const folder;
+  settings s = in(folder);
+  std::uint64_t one = 0, all = 0;
+  for (auto const& [name, bytes] : undisturbed()) all += bytes.size();
+  one = all / (undisturbed().size() / 2);
+  s.keep_bytes = 3 * one;
+  {
+    bm::run_folder<G> run(s, G{});
+    for (auto const& e : games()) run(e);
+    run.finish();
+  }
+  auto const left = data(folder);
+  CHECK_FALSE(left.contains("rows-000000.safetensors"));
+  CHECK_FALSE(left.contains("games-000000.txt"));
+  CHECK(left.size() <= 8);
+  for (auto const& [name, bytes] : left) CHECK(undisturbed().at(name) == bytes);
+  s.before = earlier::resume;
+  bm::run_folder<G> const again(s, G{});
+  CHECK(again.resumed() == 40);
+  CHECK(again.totals().hash == hash_of_all());
+}
+
+TEST_CASE("which network plays from where is known to a later process, and every row names its network") {
+  temporary_folder const folder;
+  {
+    bm::run_folder<G> run(in(folder), G{});
+    run.begin_phase(0, 0, "first network", "a.safetensors");
+    run.begin_phase(1, 20, "second network", "b.safetensors");
+    for (auto e : games()) {
+      for (auto& s : e.samples) s.network = e.number < 20 ? 0 : 1;
+      run(e);
+    }
+  }
+  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  auto const phases = run.recovered_phases();
+  REQUIRE(!phases.empty());
+  CHECK(phases.back() == bm::network_phase{1, 20, "second network", "b.safetensors"});
+  run.finish();
+  std::size_t rows = 0;
+  for (std::string const& name : folder.names()) {
+    if (!name.starts_with("rows-")) continue;
+    bm::tensor_file const file(folder.path() / name);
+    auto const& networks = file.at("network");
+    auto const& episodes = file.at("episode");
+    std::string const names = file.metadata_at("networks");
+    for (std::size_t i = 0; i < networks.extents[0]; ++i, ++rows) {
+      std::int32_t place;
+      std::int64_t number;
+      std::memcpy(&place, networks.bytes.data() + 4 * i, 4);
+      std::memcpy(&number, episodes.bytes.data() + 8 * i, 8);
+      if (names == R"(["first network", "second network"])")
+        CHECK((place == 1) == (number >= 20));
+      else
+        CHECK(names == (number < 20 ? R"(["first network"])" : R"(["second network"])"));
+    }
+  }
+  CHECK(rows > 100);
+}
+
+TEST_CASE("a journal that ends in the middle of an episode loses that one alone") {
+  temporary_folder const folder;
+  settings s = in(folder);
+  s.shards.max_rows = 4096;
+  {
+    bm::run_folder<G> run(s, G{});
+    for (std::size_t i = 0; i < 10; ++i) run(games()[i]);
+    run.finish();
+  }
+  std::filesystem::resize_file(folder / "journal", std::filesystem::file_size(folder / "journal") - 3);
+  s.before = earlier::resume;
+  bm::run_folder<G> const run(s, G{});
+  CHECK(run.resumed() == 9);
+  CHECK_FALSE(run.has(9));
+  CHECK(run.lost_bytes() > 0);
+}
+
+TEST_CASE("what goes wrong with the files is thrown to the run, and to its end") {
+  temporary_folder const folder;
+  bm::run_folder<G> run(in(folder), G{});
+  std::filesystem::create_directory(folder / "games-000000.txt");  // in the way of the first shard
+  bool thrown = false;
+  for (int turn = 0; turn < 200 && !thrown; ++turn) {
+    try {
+      run(games()[static_cast<std::size_t>(std::min(turn, 39))]);
+    } catch (bm::file_error const&) {
+      thrown = true;
+    }
+    usleep(1000);
+  }
+  CHECK(thrown);
+  CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains("games-000000.txt: cannot rename"), bm::file_error);
+}

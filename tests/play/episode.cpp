@@ -16,8 +16,13 @@ bm::episode<nim> three_moves() {
   e.number = 7;
   nim position;
   for (int ply = 0; ply < 3; ++ply) {
-    e.samples.push_back(
-        {position, 7, ply, ply, 10, 0.25f * static_cast<float>(ply), 0, {0.5f, 0.25f, 0.25f}});
+    e.samples.push_back({.position = position,
+                         .episode = 7,
+                         .ply = ply,
+                         .action = ply,
+                         .simulations = 10,
+                         .value = 0.25f * static_cast<float>(ply),
+                         .policy = {0.5f, 0.25f, 0.25f}});
     position.play(ply);
   }
   e.final_position = position;

@@ -20,6 +20,8 @@ struct sample {
   int action = 0;            ///< the move played
   int simulations = 0;       ///< new simulations the search took
   int network = 0;           ///< which of the run's networks the search asked, by `run_options::network`
+  bool full = true;          ///< the search was not cut short: its target is worth learning
+  float surprise = 0;        ///< how far the target is from the network's policy, in nats; 0 where unknown
   float value = 0;           ///< the search's expected result for the player to move, in [-1, 1]
   float outcome = 0;         ///< the game's result for the player to move, in [-1, 1]
   std::array<float, G::num_actions> policy{};  ///< the search's training target: not negative, sums to 1

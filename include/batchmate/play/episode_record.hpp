@@ -66,6 +66,8 @@ void encode_episode(episode<G> const& finished, std::vector<std::byte>& to) {
     put_bytes(to, static_cast<std::uint16_t>(s.action));
     put_bytes(to, std::int32_t{s.simulations});
     put_bytes(to, std::int32_t{s.network});
+    put_bytes(to, std::uint8_t{s.full});
+    put_bytes(to, s.surprise);
     put_bytes(to, s.value);
     std::size_t const place = to.size();
     std::uint16_t targets = 0;
@@ -103,6 +105,8 @@ episode<G> decode_episode(std::span<std::byte const> bytes, G const& opening, st
       in.fail("episode ", read.number, " has an illegal move at ply ", ply, ": action ", s.action);
     s.simulations = in.take<std::int32_t>();
     s.network = in.take<std::int32_t>();
+    s.full = in.take<std::uint8_t>() != 0;
+    s.surprise = in.take<float>();
     s.value = in.take<float>();
     auto const targets = in.take<std::uint16_t>();
     for (int i = 0; i < targets; ++i) {

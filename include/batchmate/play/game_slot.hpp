@@ -83,7 +83,8 @@ class game_slot {
             "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
             ", which is not legal there");
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
-                               network_, decision_.value, 0, decision_.policy});
+                               network_, decision_.full, decision_.surprise, decision_.value, 0,
+                               decision_.policy});
     counters.simulations += static_cast<std::uint64_t>(decision_.simulations);
     position_.play(decision_.action);
     if (position_.result()) return true;

@@ -40,10 +40,17 @@ struct run_records {
       episodes{};  ///< finished and in no shard, as records, by place
 };
 
+/// What lies in the records of a run's journal.
 namespace records {
 
-enum class kind : char { progress = 'p', phase = 'n', episode = 'e' };
+/// What a record is of; its first byte.
+enum class kind : char {
+  progress = 'p',  ///< how far the run is
+  phase = 'n',     ///< a network begins to play
+  episode = 'e'    ///< a finished game
+};
 
+/// The record of how far a run is, the first one of a journal.
 inline std::vector<std::byte> of(run_progress const& p) {
   std::vector<std::byte> bytes;
   put_bytes(bytes, kind::progress);
@@ -55,6 +62,7 @@ inline std::vector<std::byte> of(run_progress const& p) {
   return bytes;
 }
 
+/// The record of a network that plays from here on.
 inline std::vector<std::byte> of(network_phase const& p) {
   std::vector<std::byte> bytes;
   put_bytes(bytes, kind::phase);
@@ -68,6 +76,7 @@ inline std::vector<std::byte> of(network_phase const& p) {
   return bytes;
 }
 
+/// The record of a finished episode.
 template <game G>
 std::vector<std::byte> of(std::int64_t place, episode<G> const& finished) {
   std::vector<std::byte> bytes;
@@ -77,6 +86,7 @@ std::vector<std::byte> of(std::int64_t place, episode<G> const& finished) {
   return bytes;
 }
 
+/// Reads what `of` has written.
 inline run_progress take_progress(byte_reader& in) {
   run_progress p;
   p.places = in.take<std::int64_t>();
@@ -89,6 +99,7 @@ inline run_progress take_progress(byte_reader& in) {
   return p;
 }
 
+/// Reads a text with its length.
 inline std::string take_text(byte_reader& in) {
   auto const size = in.take<std::uint32_t>();
   if (size > in.left()) in.fail("a text is cut short");
@@ -97,6 +108,7 @@ inline std::string take_text(byte_reader& in) {
   return text;
 }
 
+/// Reads what `of` has written.
 inline network_phase take_phase(byte_reader& in) {
   network_phase p;
   p.network = in.take<std::int32_t>();

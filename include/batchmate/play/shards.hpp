@@ -61,7 +61,8 @@ class row_writer {
     legal_.reserve(n * sizeof(actions_of<G>) / 8);
     globals_.reserve(n * num_globals<G>);
     policy_.reserve(n * G::num_actions);
-    for (auto* column : {&value_, &outcome_}) column->reserve(n);
+    for (auto* column : {&value_, &outcome_, &surprise_}) column->reserve(n);
+    full_.reserve(n);
     for (auto* column : {&action_, &ply_, &network_}) column->reserve(n);
     episode_.reserve(n);
   }
@@ -69,7 +70,7 @@ class row_writer {
   /// What a writer allocates.
   static std::size_t bytes(shard_settings const& settings) {
     std::size_t const row = sizeof(plane_words) + sizeof(actions_of<G>) + sizeof(std::int64_t) +
-                            (num_globals<G> + G::num_actions + 5) * sizeof(float);
+                            sizeof(std::uint8_t) + (num_globals<G> + G::num_actions + 6) * sizeof(float);
     return static_cast<std::size_t>(settings.max_rows) * row;
   }
 
@@ -92,7 +93,7 @@ class row_writer {
     ++shards_;
     planes_.clear(), legal_.clear(), globals_.clear(), policy_.clear();
     value_.clear(), outcome_.clear(), action_.clear(), ply_.clear(), network_.clear(), episode_.clear();
-    networks_.clear();
+    full_.clear(), surprise_.clear(), networks_.clear();
   }
 
   int shards() const { return shards_; }       ///< the number of the next one
@@ -117,6 +118,8 @@ class row_writer {
     action_.push_back(s.action);
     ply_.push_back(s.ply);
     network_.push_back(place_of(s.network));
+    full_.push_back(s.full);
+    surprise_.push_back(s.surprise);
     episode_.push_back(s.episode);
   }
 
@@ -160,6 +163,8 @@ class row_writer {
     put("action", dtype::i32, {}, action_);
     put("ply", dtype::i32, {}, ply_);
     put("network", dtype::i32, {}, network_);
+    put("surprise", dtype::f32, {}, surprise_);
+    put("full", dtype::u8, {}, full_);
     save_safetensors(path, tensors, metadata());
   }
 
@@ -184,6 +189,8 @@ class row_writer {
   std::vector<std::uint64_t> planes_, legal_;  // (n, C, words_per_plane), (n, legal words)
   std::vector<float> globals_, policy_;        // (n, globals), (n, A)
   std::vector<float> value_, outcome_;         // (n)
+  std::vector<float> surprise_;                // (n)
+  std::vector<std::uint8_t> full_;             // (n)
   std::vector<std::int32_t> action_, ply_;     // (n)
   std::vector<std::int32_t> network_;          // (n) place in networks_
   std::vector<std::int64_t> episode_;          // (n)

@@ -26,6 +26,7 @@ struct tree_node {
   std::uint32_t children;    ///< of its `num_children` visited children in the child arrays
   std::uint32_t visits;      ///< simulations that came here, its own evaluation included
   float value_sum;           ///< sum of their values for the player to move here
+  float own_value;           ///< the network's value of this position, or the game's result if it has ended
   std::uint16_t num_edges;
   std::uint16_t num_children;  ///< the visited edges are the first `num_children`
   std::uint16_t place;         ///< which child of its parent it is
@@ -66,6 +67,8 @@ class node_arena {
     num_nodes_ = 1;
   }
 
+  /// The most nodes it holds.
+  std::uint32_t capacity() const { return max_nodes_; }
   /// Nodes in the tree.
   std::uint32_t size() const { return num_nodes_; }
   tree_node& operator[](std::uint32_t n) { return nodes_[n]; }
@@ -97,7 +100,7 @@ class node_arena {
     else if (p.num_children == 1u << p.capacity_log)
       grow_children(p);
     std::uint32_t const n = num_nodes_++;
-    nodes_[n] = {parent, 0, 0, 0, 0, 0, 0, p.num_children, 0, node_state::pending};
+    nodes_[n] = {parent, 0, 0, 0, 0, 0, 0, 0, p.num_children, 0, node_state::pending};
     child_[p.children + p.num_children++] = n;
     return n;
   }

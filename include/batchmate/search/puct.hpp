@@ -1,8 +1,10 @@
 #pragma once
 
-#include <batchmate/core/error.hpp>
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/puct_options.hpp>
+#include <batchmate/search/root_noise.hpp>
+#include <batchmate/search/root_target.hpp>
 
 #include <algorithm>
 #include <array>
@@ -10,66 +12,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
-#include <string>
+#include <numeric>
 
 namespace batchmate {
-
-/// AlphaZero's search (Silver et al., Science 362, 2018): every simulation goes down the edges of greatest
-///
-///     Q(s, a) + exploration * P(s, a) * sqrt(N(s)) / (1 + N(s, a)),
-///
-/// N(s) counting the node's own evaluation, ties going to the greater prior, then to the smaller action. The
-/// training target is the share of visits of each root move.
-struct puct {
-  int simulations = 400;     ///< visits of the root's children before a move is made, reused ones included
-  float exploration = 1.5f;  ///< c_puct
-  float fpu_reduction = 0;   ///< an unvisited move has its parent's mean value less this, not below -1
-  float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
-  float noise_alpha = 0;         ///< its concentration; 0 chooses 10 / legal moves
-  float temperature =
-      1;  ///< of the move choice in the first plies: visits^(1 / temperature); 0 takes the most
-  int temperature_plies = 20;   ///< how many plies these are
-  float final_temperature = 0;  ///< of the plies after them
-  bool reuse_tree = true;       ///< keep the subtree of the move played
-  int leaves = 1;               ///< leaves in flight; more fill batches with fewer games but change the games
-  int virtual_loss = 1;         ///< lost visits a leaf counts as while it is in flight; none if leaves is 1
-
-  /// One game's tree: `select` finds a leaf, `absorb` expands it and backs its value up.
-  template <game G>
-  class tree;
-
-  int max_rows() const { return leaves; }
-
-  /// The most nodes a tree can hold: the root and one a simulation.
-  int max_nodes() const { return simulations + 1; }
-
-  template <game G>
-  std::size_t tree_bytes() const {
-    return sizeof(tree<G>) + node_arena::bytes(max_nodes(), G::num_actions) +
-           4 * static_cast<std::size_t>(leaves);
-  }
-
-  std::string identity() const {
-    return concat("puct simulations=", simulations, " exploration=", exploration,
-                  " fpu_reduction=", fpu_reduction, " noise=", noise_fraction, "/", noise_alpha,
-                  " temperature=", temperature, "/", temperature_plies, "/", final_temperature,
-                  " reuse=", reuse_tree, " leaves=", leaves, "/", virtual_loss);
-  }
-
-  /// Throws `contract_error` for a field out of range.
-  void check() const {
-    expects(simulations > 0, "puct: simulations must be positive, got ", simulations);
-    expects(leaves > 0 && leaves <= 1024, "puct: leaves must be 1 to 1024, got ", leaves);
-    expects(virtual_loss > 0, "puct: virtual_loss must be positive, got ", virtual_loss);
-    expects(exploration >= 0 && std::isfinite(exploration), "puct: exploration must not be negative, got ",
-            exploration);
-    expects(noise_fraction >= 0 && noise_fraction <= 1, "puct: noise_fraction must be 0 to 1, got ",
-            noise_fraction);
-    expects(noise_alpha >= 0, "puct: noise_alpha must not be negative, got ", noise_alpha);
-    expects(temperature >= 0 && final_temperature >= 0, "puct: temperatures must not be negative");
-  }
-};
 
 template <game G>
 class puct::tree {
@@ -77,7 +24,8 @@ class puct::tree {
   explicit tree(puct const& settings)
       : settings_((settings.check(), settings)),
         arena_(settings_.max_nodes(), G::num_actions),
-        wave_(std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(settings_.leaves))) {}
+        wave_(std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(settings_.leaves))),
+        squares_(settings_.lower_bound_errors > 0 ? std::make_unique<float[]>(arena_.capacity()) : nullptr) {}
 
   void start(random_key episode, int ply) {
     episode_ = episode;
@@ -102,6 +50,7 @@ class puct::tree {
       tree_node& n = arena_[leaf];
       arena_.add_edges(n, mine.rows[i].legal.count());
       std::memcpy(arena_.priors(n), mine.priors_of(i), n.num_edges * sizeof(float));
+      n.own_value = mine.values[i];
       n.state = node_state::evaluated;
       back_up(leaf, mine.values[i], settings_.leaves > 1 ? settings_.virtual_loss : 0);
     }
@@ -114,13 +63,16 @@ class puct::tree {
 
   void decide(decision<G>& outcome) const {
     tree_node const& root = arena_[0];
+    std::uint16_t const* const actions = arena_.actions(root);
     outcome.value = std::clamp(root.value_sum / static_cast<float>(root.visits), -1.0f, 1.0f);
+    outcome.raw_value = root.own_value;
     outcome.simulations = descents_;
     outcome.policy = {};
+    std::array<float, G::num_actions> weights;  // of the root's children
+    for (int i = 0; i < root.num_children; ++i) weights[i] = visits_of(i);
     float const total = static_cast<float>(root.visits - 1);
-    for (int i = 0; i < root.num_children; ++i)
-      outcome.policy[arena_.actions(root)[i]] = visits_of(i) / total;
-    outcome.action = arena_.actions(root)[choose_move()];
+    for (int i = 0; i < root.num_children; ++i) outcome.policy[actions[i]] = weights[i] / total;
+    outcome.action = actions[choose_move(weights.data(), root.num_children)];
   }
 
   void advance(int action) {
@@ -171,7 +123,7 @@ class puct::tree {
       if (!fresh && arena_[leaf].state == node_state::pending) break;  // the wave met one of its own leaves
       ++descents_;
       if (arena_[leaf].state == node_state::terminal) {
-        back_up(leaf, *position.result(), 0);
+        back_up(leaf, arena_[leaf].own_value, 0);
         continue;
       }
       wave_[wave_size_++] = leaf;
@@ -201,14 +153,35 @@ class puct::tree {
         continue;
       }
       n = arena_.add_child(n);
-      if (position.result()) arena_[n].state = node_state::terminal;
+      if (auto const result = position.result()) {
+        arena_[n].own_value = *result;
+        arena_[n].state = node_state::terminal;
+      }
       return {n, true};
     }
   }
 
   /// The edge of greatest upper confidence bound: a visited one or the first unvisited.
   BATCHMATE_INLINE int select(tree_node const& at) {
+    if (!plain_) return select_with_options(at);
     float const scale = settings_.exploration * std::sqrt(static_cast<float>(at.visits));
+    return best_edge(at, scale, [&] {
+      return std::max(at.value_sum / static_cast<float>(at.visits) - settings_.fpu_reduction, -1.0f);
+    });
+  }
+
+  /// The same with all options that change the bound, kept out of the loop of those who do without.
+  [[gnu::noinline]] int select_with_options(tree_node const& at) {
+    float const scale = settings_.exploration_at(at.visits) * std::sqrt(static_cast<float>(at.visits));
+    return best_edge(at, scale, [&] {
+      float const* const priors = arena_.priors(at);
+      float const seen = std::accumulate(priors, priors + at.num_children, 0.0f);
+      return settings_.unvisited_value(at.value_sum / static_cast<float>(at.visits), seen);
+    });
+  }
+
+  template <class Unvisited>
+  BATCHMATE_INLINE int best_edge(tree_node const& at, float scale, Unvisited const& value_of_unvisited) {
     std::array<float, (G::num_actions + 7) / 8 * 8> scores;  // of the children
     float best = -1e30f;
     int place = 0;
@@ -218,9 +191,7 @@ class puct::tree {
       while (scores[place] != best) ++place;
     }
     if (at.num_children == at.num_edges) return place;
-    float const mean = at.value_sum / static_cast<float>(at.visits);
-    float const unknown = std::max(mean - settings_.fpu_reduction, -1.0f);
-    return unknown + scale * arena_.priors(at)[at.num_children] > best ? at.num_children : place;
+    return value_of_unvisited() + scale * arena_.priors(at)[at.num_children] > best ? at.num_children : place;
   }
 
   /// Adds a value, for the player to move at the leaf, to the leaf and all above it, taking `lost` virtual
@@ -260,14 +231,14 @@ class puct::tree {
 
   /// Puts an evaluated node's edges in order: greater priors first, then smaller actions.
   void sort_edges(tree_node& at, G const& position) {
-    float* const priors = arena_.priors(at);
     std::uint16_t* const actions = arena_.actions(at);
     int k = 0;
     position.legal_actions().for_each([&](int a) { actions[k++] = static_cast<std::uint16_t>(a); });
     at.state = node_state::sorted;
-    sort_range(priors, actions, at.num_edges);
+    sort_range(arena_.priors(at), actions, at.num_edges);
   }
 
+  /// Puts moves in order: greater priors first, then those that were before.
   static void sort_range(float* priors, std::uint16_t* actions, int n) {
     bool unsorted = false;
     for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
@@ -275,8 +246,8 @@ class puct::tree {
     // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
     std::array<std::uint64_t, std::max(G::num_actions, 32)> keys;  // g++ 12 warns of std::sort on fewer
     for (int i = 0; i < n; ++i)
-      keys[i] = static_cast<std::uint64_t>(~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))) << 32 |
-                actions[i];
+      keys[i] = std::uint64_t{~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))} << 32 |
+                static_cast<std::uint64_t>(i) << 16 | actions[i];
     std::sort(keys.begin(), keys.begin() + n);
     for (int i = 0; i < n; ++i) {
       priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));
@@ -289,60 +260,71 @@ class puct::tree {
     root_ready_ = true;
     tree_node& at = arena_[0];
     if (at.state == node_state::evaluated) sort_edges(at, root);
-    if (settings_.noise_fraction == 0) return;
-    add_noise(at);
+    bool const noisy = settings_.noise_fraction > 0;
+    if (!noisy && settings_.root_temperature == 1) return;
+    float* const priors = arena_.priors(at);
+    std::uint16_t* const actions = arena_.actions(at);
+    prepare_priors<G::num_actions>(priors, actions, at.num_edges, settings_, noisy,
+                                   move_key().split(purpose::noise));
     // The visited children stay in front, whatever the noise did to their priors: they are all looked at
     // anyway.
-    sort_range(arena_.priors(at) + at.num_children, arena_.actions(at) + at.num_children,
-               at.num_edges - at.num_children);
-    for (int i = 0; i < at.num_children; ++i) arena_.refresh(arena_[arena_.child(at)[i]]);
+    int const visited = at.num_children;
+    sort_range(priors + visited, actions + visited, at.num_edges - visited);
+    for (int i = 0; i < visited; ++i) arena_.refresh(arena_[arena_.child(at)[i]]);
   }
 
-  void add_noise(tree_node& at) {
-    random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::noise)};
-    double const alpha = settings_.noise_alpha > 0 ? settings_.noise_alpha : 10.0 / at.num_edges;
-    std::array<double, G::num_actions> noise{};  // by action, so that the tree's past does not matter
-    actions_of<G> legal;
-    for (int i = 0; i < at.num_edges; ++i) legal.set(arena_.actions(at)[i]);
-    double sum = 0;
-    legal.for_each([&](int a) { sum += noise[a] = random.gamma(alpha); });
-    float const share = settings_.noise_fraction;
-    for (int i = 0; i < at.num_edges && sum > 0; ++i) {
-      float& prior = arena_.priors(at)[i];
-      prior = (1 - share) * prior + share * static_cast<float>(noise[arena_.actions(at)[i]] / sum);
-    }
-  }
+  random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }
 
   float visits_of(int i) const { return static_cast<float>(arena_[arena_.child(arena_[0])[i]].visits); }
 
-  /// The root's child to play: the most visited, or one drawn by visits^(1 / temperature).
-  int choose_move() const {
+  /// Which of the root's `n` children to play: the one of greatest weight, or one drawn by
+  /// weight^(1 / temperature).
+  int choose_move(float const* weights, int n) const {
+    int const most = static_cast<int>(std::max_element(weights, weights + n) - weights);
     float const chosen =
         ply_ < settings_.temperature_plies ? settings_.temperature : settings_.final_temperature;
-    int const n = arena_[0].num_children;
-    int most = 0;
-    for (int i = 1; i < n; ++i)
-      if (visits_of(i) > visits_of(most)) most = i;
-    if (chosen == 0) return most;
-    auto const weight = [&](int i) { return std::pow(double{visits_of(i)} / visits_of(most), 1.0 / chosen); };
+    if (chosen == 0) return squares_ ? surest_move(weights, n, weights[most]) : most;
+    std::array<double, G::num_actions> scaled;
     double total = 0;
-    for (int i = 0; i < n; ++i) total += weight(i);
-    random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::move)};
+    for (int i = 0; i < n; ++i) {
+      scaled[i] = double{weights[i]} / weights[most];
+      if (chosen != 1) scaled[i] = std::pow(scaled[i], 1.0 / chosen);
+      total += scaled[i];
+    }
+    random_stream random{move_key().split(purpose::move)};
     double rest = random.uniform() * total;
     for (int i = 0; i < n; ++i)
-      if ((rest -= weight(i)) < 0) return i;
+      if ((rest -= scaled[i]) < 0) return i;
     return most;
+  }
+
+  /// The child of greatest lower bound among those with weight enough.
+  int surest_move(float const* weights, int n, float most) const {
+    sum_squares(arena_, squares_.get());
+    float best = -std::numeric_limits<float>::infinity();
+    int place = 0;
+    for (int i = 0; i < n; ++i) {
+      if (weights[i] == 0 || weights[i] < settings_.lower_bound_visits * most) continue;
+      std::uint32_t const child = arena_.child(arena_[0])[i];
+      float const visits = visits_of(i);
+      float const bound = lower_bound(visits, -arena_[child].value_sum / visits, squares_[child],
+                                      settings_.lower_bound_errors);
+      if (bound > best) best = bound, place = i;
+    }
+    return place;
   }
 
   puct settings_;
   node_arena arena_;
   std::unique_ptr<std::uint32_t[]> wave_;  // (leaves), nodes in flight in the order they were selected
+  std::unique_ptr<float[]> squares_;       // (max_nodes), if there is a lower bound: of each node's values
   int wave_size_ = 0;                      // leaves selected
   int pushed_ = 0;                         // of these, pushed as rows
   int absorbed_ = 0;                       // of these, answered
   int descents_ = 0;                       // simulations begun since the last move
   int wanted_ = 0;                         // simulations this move takes
   int ply_ = 0;
+  bool plain_ = settings_.exploration_growth == 0 && settings_.fpu == first_play::parent;
   bool root_ready_ = false;
   random_key episode_;
 };

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/game/concepts.hpp>
+#include <batchmate/search/node_arena.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace batchmate {
+
+/// What a move is taken to be worth before it has been visited; never less than -1.
+enum class first_play {
+  parent,          ///< its parent's mean value less `fpu_reduction`
+  visited_policy,  ///< its parent's mean value less `fpu_reduction` * sqrt(the visited moves' share of the
+  ///< priors): the better the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565)
+  absolute  ///< `fpu_value`
+};
+
+/// AlphaZero's search (Silver et al., Science 362, 2018): every simulation goes down the edges of greatest
+///
+///     Q(s, a) + c(s) * P(s, a) * sqrt(N(s)) / (1 + N(s, a)),
+///     c(s) = exploration + exploration_growth * log((1 + N(s) + exploration_base) / exploration_base),
+///
+/// N(s) counting the node's own evaluation, ties going to the greater prior, then to the smaller action. At the
+/// root it is the prior before noise that breaks ties between visited moves; these come before unvisited ones.
+/// The training target is the share of visits of each root move.
+struct puct {
+  int simulations = 400;     ///< visits of the root's children before a move is made, reused ones included
+  float exploration = 1.5f;  ///< c_puct, at a node without visits
+  float exploration_growth = 0;    ///< how it grows with the logarithm of visits; AlphaZero has 1, 0 is off
+  float exploration_base = 19652;  ///< visits after which it has grown by growth * log(2); AlphaZero's
+  first_play fpu = first_play::parent;  ///< the value of moves without visits
+  float fpu_reduction = 0;              ///< of that value, where `fpu` says so
+  float fpu_value = 0;                  ///< that value for `first_play::absolute`, from -1 to 1
+  float root_temperature =
+      1;  ///< the root's priors are taken to the power of 1 / this, before noise; KataGo 1.1
+  float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
+  float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
+  bool noise_shaped = false;     ///< concentrates half of the noise on moves of higher prior: `shape_noise`
+  float temperature =
+      1;  ///< of the move choice in the first plies: visits^(1 / temperature); 0 takes the most
+  int temperature_plies = 20;   ///< how many plies these are
+  float final_temperature = 0;  ///< of the plies after them
+  /// Where the temperature is 0, take the move of greatest mean value less so many standard errors, instead of
+  /// the most visited one: `lower_bound`; 0 is off, KataGo has 5.
+  float lower_bound_errors = 0;
+  float lower_bound_visits =
+      0.15f;               ///< of those moves with at least this share of the most visited one's visits
+  bool reuse_tree = true;  ///< keep the subtree of the move played
+  int leaves = 1;          ///< leaves in flight; more fill batches with fewer games but change the games
+  int virtual_loss = 1;    ///< lost visits a leaf counts as while it is in flight; none if leaves is 1
+
+  /// One game's tree: `select` finds a leaf, `absorb` expands it and backs its value up.
+  template <game G>
+  class tree;
+
+  int max_rows() const { return leaves; }
+
+  /// c(s) of a node with so many visits.
+  float exploration_at(std::uint32_t visits) const {
+    double const growth = std::log((1.0 + visits + exploration_base) / exploration_base);
+    return static_cast<float>(exploration + exploration_growth * growth);
+  }
+
+  /// What the unvisited moves are taken to be worth at a node of this mean value, whose visited moves have `seen`
+  /// of the priors.
+  float unvisited_value(float mean, float seen) const {
+    if (fpu == first_play::absolute) return fpu_value;
+    float const share = fpu == first_play::visited_policy ? std::sqrt(seen) : 1.0f;
+    return std::max(mean - fpu_reduction * share, -1.0f);
+  }
+
+  /// The most nodes a tree can hold: the root and one a simulation.
+  int max_nodes() const { return simulations + 1; }
+
+  template <game G>
+  std::size_t tree_bytes() const {
+    return sizeof(tree<G>) + node_arena::bytes(max_nodes(), G::num_actions) +
+           4 * static_cast<std::size_t>(leaves) +
+           (lower_bound_errors > 0 ? 4 * static_cast<std::size_t>(max_nodes()) : 0);
+  }
+
+  std::string identity() const {
+    std::string text = concat("puct simulations=", simulations, " exploration=", exploration,
+                              " fpu_reduction=", fpu_reduction, " noise=", noise_fraction, "/", noise_alpha,
+                              " temperature=", temperature, "/", temperature_plies, "/", final_temperature,
+                              " reuse=", reuse_tree, " leaves=", leaves, "/", virtual_loss);
+    puct const usual;
+    auto const add = [&](char const* name, auto const& field, auto const& usual_field) {
+      if (field != usual_field) text += concat(" ", name, "=", field);
+    };
+    add("exploration_growth", exploration_growth, usual.exploration_growth);
+    add("exploration_base", exploration_base, usual.exploration_base);
+    add("fpu", static_cast<int>(fpu), static_cast<int>(usual.fpu));
+    add("fpu_value", fpu_value, usual.fpu_value);
+    add("root_temperature", root_temperature, usual.root_temperature);
+    add("noise_shaped", noise_shaped, usual.noise_shaped);
+    add("lower_bound_errors", lower_bound_errors, usual.lower_bound_errors);
+    add("lower_bound_visits", lower_bound_visits, usual.lower_bound_visits);
+    return text;
+  }
+
+  /// Throws `contract_error` for a field out of range.
+  void check() const {
+    auto const positive = [](char const* name, float value) {
+      expects(value > 0 && std::isfinite(value), "puct: ", name, " must be positive, got ", value);
+    };
+    auto const not_negative = [](char const* name, float value) {
+      expects(value >= 0 && std::isfinite(value), "puct: ", name, " must not be negative, got ", value);
+    };
+    auto const within = [](char const* name, float value, float least) {
+      expects(value >= least && value <= 1, "puct: ", name, " must be ", least, " to 1, got ", value);
+    };
+    expects(simulations > 0, "puct: simulations must be positive, got ", simulations);
+    expects(leaves > 0 && leaves <= 1024, "puct: leaves must be 1 to 1024, got ", leaves);
+    expects(virtual_loss > 0, "puct: virtual_loss must be positive, got ", virtual_loss);
+    not_negative("exploration", exploration);
+    not_negative("exploration_growth", exploration_growth);
+    positive("exploration_base", exploration_base);
+    expects(std::isfinite(fpu_reduction), "puct: fpu_reduction must be finite, got ", fpu_reduction);
+    within("fpu_value", fpu_value, -1);
+    positive("root_temperature", root_temperature);
+    within("noise_fraction", noise_fraction, 0);
+    not_negative("noise_alpha", noise_alpha);
+    not_negative("temperature", temperature);
+    not_negative("final_temperature", final_temperature);
+    not_negative("lower_bound_errors", lower_bound_errors);
+    within("lower_bound_visits", lower_bound_visits, 0);
+  }
+};
+
+}  // namespace batchmate

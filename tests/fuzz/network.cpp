@@ -60,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         for (float const number : *numbers)
           fuzz::require(std::isfinite(number), "a network's numbers are finite");
     });
+    fuzz::require(net.game == printable(net.game), "the name of a network's game can be shown");
     fuzz::require(network_without_weights(extents_of(net)).blocks.size() == net.blocks.size(),
                   "a network has the extents it says");
   });

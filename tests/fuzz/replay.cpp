@@ -102,6 +102,7 @@ int replay(input const& seed, int rounds) {
   live += malloc_usable_size(block);
   return block;
 }
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return operator new(size); }
 [[gnu::noinline]] void operator delete(void* block) noexcept {
   if (block) live -= malloc_usable_size(block);
   std::free(block);

@@ -7,25 +7,41 @@
 #include <common/program.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace common {
 
-/// The games that the programs know, by their names.
+/// Types of games.
+template <class... Games>
+struct game_list {};
+
+/// The games that the programs know. CMake reads this list, too: for each it compiles what is done with a game, and
+/// takes `batchmate::NAME` for the game that calls itself NAME.
+using all_games = game_list<batchmate::tictactoe, batchmate::connect4, batchmate::hex7, batchmate::hex9,
+                            batchmate::hex11, batchmate::hex13>;
+
+/// Their names.
 inline std::vector<std::string> game_names() {
-  return {"tictactoe", "connect4", "hex7", "hex9", "hex11", "hex13"};
+  return []<class... Games>(game_list<Games...>) {
+    return std::vector<std::string>{Games::name()...};
+  }(all_games{});
 }
 
-/// Calls `visit.template operator()<G>()` with the game of that name; throws `usage_error` for another name.
+/// Calls `visit.template operator()<G>()` with the game of that name; throws `usage_error` if it is not in the list.
+template <class Visit, class First, class... Rest>
+auto with_game(std::string const& name, Visit&& visit, game_list<First, Rest...>) {
+  if (First::name() == name) return visit.template operator()<First>();
+  if constexpr (sizeof...(Rest) > 0)
+    return with_game(name, std::forward<Visit>(visit), game_list<Rest...>{});
+  else
+    throw usage_error("--game: there is no game " + name);
+}
+
+/// The same with all games.
 template <class Visit>
-decltype(auto) with_game(std::string const& name, Visit&& visit) {
-  if (name == "tictactoe") return visit.template operator()<batchmate::tictactoe>();
-  if (name == "connect4") return visit.template operator()<batchmate::connect4>();
-  if (name == "hex7") return visit.template operator()<batchmate::hex7>();
-  if (name == "hex9") return visit.template operator()<batchmate::hex9>();
-  if (name == "hex11") return visit.template operator()<batchmate::hex11>();
-  if (name == "hex13") return visit.template operator()<batchmate::hex13>();
-  throw usage_error("--game: there is no game " + name);
+auto with_game(std::string const& name, Visit&& visit) {
+  return with_game(name, std::forward<Visit>(visit), all_games{});
 }
 
 }  // namespace common

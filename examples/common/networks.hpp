@@ -1,10 +1,10 @@
 #pragma once
 
-#include <batchmate/eval/batch.hpp>
 #include <batchmate/eval/heads.hpp>
 #include <batchmate/net/network_file.hpp>
 #include <batchmate/net/random_network.hpp>
 
+#include <common/game_facts.hpp>
 #include <common/program.hpp>
 
 #include <filesystem>
@@ -23,45 +23,43 @@ inline std::filesystem::path shipped_network(std::string const& game) {
 }
 
 /// A network from a file, with the file named in every error.
-template <batchmate::game G>
-batchmate::network network_from_file(std::filesystem::path const& path) {
+inline batchmate::network network_from_file(std::filesystem::path const& path, game_facts const& game) {
   batchmate::network net = batchmate::load_network(path);
   try {
-    batchmate::check_fits(net, batchmate::layout_of<G>(), G::name());
+    batchmate::check_fits(net, game.layout, game.name);
   } catch (batchmate::contract_error const& e) {
     throw batchmate::file_error(path.string() + ": " + e.what());
   }
   return net;
 }
 
-/// The network that a flag names for game G: a file, `shipped`, or `random:BLOCKSxCHANNELS:SEED`. Throws
+/// The network that a flag names for a game: a file, `shipped`, or `random:BLOCKSxCHANNELS:SEED`. Throws
 /// `usage_error` for a text that is none of these, `file_error` for a file that cannot be read or is for
 /// another game.
-template <batchmate::game G>
-batchmate::network find_network(std::string const& text) {
+inline batchmate::network find_network(std::string const& text, game_facts const& game) {
   if (text.starts_with("random:")) {
     auto const spec = batchmate::parse_random_network_spec(text);
     if (!spec) throw usage_error("--network: expected random:BLOCKSxCHANNELS:SEED, found " + text);
-    batchmate::network_extents const extents{.input = G::input,
-                                             .num_globals = batchmate::num_globals<G>,
-                                             .num_actions = G::num_actions,
+    batchmate::network_extents const extents{.input = game.layout.input,
+                                             .num_globals = game.layout.num_globals,
+                                             .num_actions = game.layout.num_actions,
                                              .blocks = spec->blocks,
                                              .channels = spec->channels};
     try {
       batchmate::network net = batchmate::random_network(extents, spec->seed);
-      net.game = G::name();
+      net.game = game.name;
       return net;
     } catch (batchmate::contract_error const& e) {
       throw usage_error("--network " + text + ": " + e.what());
     }
   }
-  if (text != "shipped") return network_from_file<G>(text);
-  auto const path = shipped_network(G::name());
+  if (text != "shipped") return network_from_file(text, game);
+  auto const path = shipped_network(game.name);
   if (!std::filesystem::exists(path))
-    throw batchmate::file_error(path.string() + ": no network is shipped for " + G::name() +
+    throw batchmate::file_error(path.string() + ": no network is shipped for " + game.name +
                                 "; name a file with --network, or try --network random:4x32:1 or --evaluator "
                                 "uniform");
-  return network_from_file<G>(path);
+  return network_from_file(path, game);
 }
 
 }  // namespace common

@@ -1,16 +1,14 @@
 // Two networks, or a network and a simple opponent, play a match from random openings, each played with both
 // colours.
 
-#include <common/evaluators.hpp>
 #include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/program.hpp>
 
-#include "match.hpp"
+#include <match/match.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -23,35 +21,35 @@ struct job {
 };
 
 /// A player's name as an evaluator: `uniform`, `rollout`, or a network on the best evaluator built in.
-template <batchmate::game G>
-batchmate::any_evaluator<G> player(std::string const& name) {
+common::evaluator_choice player(std::string const& name) {
   bool const simple = name == "uniform" || name == "rollout";
-  return common::make_evaluator<G>({.kind = simple ? name : "auto", .network = name}).evaluator;
+  return {.kind = simple ? name : "auto", .network = name};
 }
 
-template <batchmate::game G>
-int play(job const& wanted) {
-  auto first = player<G>(wanted.first), second = player<G>(wanted.second);
-  nlohmann::json summary{{"game", wanted.game},
-                         {"first", first.identity()},
-                         {"second", second.identity()},
-                         {"search", wanted.match.search.identity()},
-                         {"openings", wanted.match.openings},
-                         {"seed", wanted.match.seed}};
-  match_score const score = match<G>(wanted.match, std::move(first), std::move(second)).play();
-  summary["wins"] = score.wins;
-  summary["draws"] = score.draws;
-  summary["losses"] = score.losses;
-  summary["score"] = score.score();
+void print(job const& wanted, match_score const& score) {
   std::printf("%s: %s against %s, %d simulations a move\n", wanted.game.c_str(), wanted.first.c_str(),
               wanted.second.c_str(), wanted.match.search.simulations);
   std::printf("%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
               score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.score());
-  if (wanted.summary.empty()) return 0;
+}
+
+/// Writes the result as JSON, if that is wanted. Throws `batchmate::file_error`.
+void write(job const& wanted, match_result const& result) {
+  if (wanted.summary.empty()) return;
+  match_score const& score = result.score;
+  nlohmann::json const summary{{"game", wanted.game},
+                               {"first", result.first},
+                               {"second", result.second},
+                               {"search", wanted.match.search.identity()},
+                               {"openings", wanted.match.openings},
+                               {"seed", wanted.match.seed},
+                               {"wins", score.wins},
+                               {"draws", score.draws},
+                               {"losses", score.losses},
+                               {"score", score.score()}};
   std::ofstream file(wanted.summary);
   file << summary.dump(2) << '\n';
   if (!file.flush()) throw batchmate::file_error(wanted.summary + ": cannot be written");
-  return 0;
 }
 
 }  // namespace
@@ -83,6 +81,11 @@ int main(int argc, char** argv) {
   app.add_option("--summary", wanted.summary, "file to write the result to, as JSON");
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("match", [&] {
-    return common::with_game(wanted.game, [&]<batchmate::game G>() { return play<G>(wanted); });
+    match_result const result = common::with_game(wanted.game, [&]<batchmate::game G>() {
+      return play_match<G>(wanted.match, player(wanted.first), player(wanted.second));
+    });
+    print(wanted, result.score);
+    write(wanted, result);
+    return 0;
   });
 }

@@ -7,6 +7,6 @@
 
 /// Plays a job of game G, telling people about it. Throws `common::usage_error` and the library's errors.
 ///
-/// Every game's is compiled in a file of its own.
+/// `play.cpp.in` instantiates it for every game.
 template <batchmate::game G>
 run_result play(job const& wanted, std::FILE* text, std::stop_token stop);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -134,3 +135,8 @@ class game_table final : public table {
   batchmate::batch_buffer<G> buffer_;
   std::vector<G> history_;  // the position set last and all since; never empty
 };
+
+template <batchmate::game G>
+std::unique_ptr<table> make_table(common::evaluator_choice const& choice, batchmate::puct const& search) {
+  return std::make_unique<game_table<G>>(common::make_evaluator<G>(choice), search);
+}

@@ -58,3 +58,7 @@ class table {
 /// A table with the start position of a game. Throws `common::usage_error` and the library's errors.
 std::unique_ptr<table> make_table(std::string const& game, common::evaluator_choice const& choice,
                                   batchmate::puct const& search);
+
+/// The same for one game; `game.cpp.in` instantiates it for every game.
+template <batchmate::game G>
+std::unique_ptr<table> make_table(common::evaluator_choice const& choice, batchmate::puct const& search);

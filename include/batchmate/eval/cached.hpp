@@ -153,41 +153,31 @@ class cached {
 
   template <game G>
   void submit(int slot, batch<G> const& rows) {
-    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
-    slot_state& state = slots_[static_cast<std::size_t>(slot)];
-    expects(rows.count <= state.max_rows, "cached: ", state.max_rows, " rows were reserved, got ",
-            rows.count);
-    G* const positions = state.template positions<G>();
-    state.begin(rows.raw());
-    expects(layout_of<G>() == state.layout, "cached: the rows are not of the layout that was reserved");
-    std::size_t const words = state.words;
-    for (int b = 0; b < rows.count; ++b) {
-      std::uint64_t const* const bytes = state.asked.row(b);
-      std::uint64_t const hash = answer_table::hash_of(bytes, words);
-      int const legal = rows.rows[b].legal.count();
-      if (table_.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
-        ++counts_.hits;
-        continue;
-      }
-      int const known = state.misses, miss = state.find_or_add(hash, bytes);
-      state.pending.push_back({b, miss, legal});
-      if (miss < known) {
-        ++counts_.repeats;
-        continue;
-      }
-      ++counts_.misses;
-      positions[miss] = rows.positions[b];
+    if constexpr (raw_evaluator<E>) {
+      submit(slot, rows.raw());
+    } else {
+      slot_state& state = slot_of(slot);
+      G* const positions = state.template positions<G>();
+      look_up(state, rows.raw(), [&](int b, int miss) { positions[miss] = rows.positions[b]; });
+      if (state.misses > 0)
+        inner_.submit(slot,
+                      batch<G>{state.misses, positions, reinterpret_cast<row<G> const*>(state.rows.data()),
+                               state.values.data(), state.priors.data()});
+      state.submitted = state.misses > 0;
     }
+  }
+  /// The same without the game's type, if the evaluator inside needs none.
+  void submit(int slot, raw_batch const& rows) requires raw_evaluator<E> {
+    slot_state& state = slot_of(slot);
+    look_up(state, rows, [](int, int) {});
     if (state.misses > 0)
-      inner_.submit(slot,
-                    batch<G>{state.misses, positions, reinterpret_cast<row<G> const*>(state.rows.data()),
-                             state.values.data(), state.priors.data()});
+      inner_.submit(slot, raw_batch{state.misses, state.layout, state.rows.data(), state.values.data(),
+                                    state.priors.data()});
     state.submitted = state.misses > 0;
   }
 
   void wait(int slot) {
-    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
-    slot_state& state = slots_[static_cast<std::size_t>(slot)];
+    slot_state& state = slot_of(slot);
     if (!std::exchange(state.submitted, false)) return;
     inner_.wait(slot);
     int inserted = 0;
@@ -266,6 +256,13 @@ class cached {
       return index[at] = misses++;
     }
 
+    /// How many actions a row says are legal.
+    int legal_actions(std::uint64_t const* row) const {
+      int count = 0;
+      for (int w = 0; w < layout.legal_words(); ++w) count += std::popcount(row[layout.plane_words() + w]);
+      return count;
+    }
+
     /// Words from row to row.
     std::size_t stride() const { return static_cast<std::size_t>(layout.row_bytes / 8); }
 
@@ -294,6 +291,38 @@ class cached {
     std::vector<int> index;                 // open addressing: the number of a miss, or -1
     std::vector<waiting_row> pending;
   };
+
+  slot_state& slot_of(int slot) {
+    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
+    return slots_[static_cast<std::size_t>(slot)];
+  }
+
+  /// Answers rows from the table and gathers the others, each once: `take(b, miss)` is told where row b has become
+  /// a row to evaluate.
+  template <class Take>
+  void look_up(slot_state& state, raw_batch const& rows, Take&& take) {
+    expects(rows.count <= state.max_rows, "cached: ", state.max_rows, " rows were reserved, got ",
+            rows.count);
+    expects(rows.layout == state.layout, "cached: the rows are not of the layout that was reserved");
+    state.begin(rows);
+    for (int b = 0; b < rows.count; ++b) {
+      std::uint64_t const* const bytes = rows.row(b);
+      std::uint64_t const hash = answer_table::hash_of(bytes, state.words);
+      int const legal = state.legal_actions(bytes);
+      if (table_.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
+        ++counts_.hits;
+        continue;
+      }
+      int const known = state.misses, miss = state.find_or_add(hash, bytes);
+      state.pending.push_back({b, miss, legal});
+      if (miss < known) {
+        ++counts_.repeats;
+        continue;
+      }
+      ++counts_.misses;
+      take(b, miss);
+    }
+  }
 
   E inner_;
   cache_settings settings_;

@@ -55,6 +55,14 @@ concept evaluator_for = game<G> && std::movable<E> &&
   { fixed.identity() } -> std::convertible_to<std::string>;
 };
 
+/// An evaluator that reads packed rows alone and so need not know the game: `submit` takes a `raw_batch`, too. Whether it
+/// is movable must not be asked here: what holds any raw evaluator and is one itself is, if this holds.
+template <class E>
+concept raw_evaluator = requires(E& evaluator, int slot, raw_batch const& rows) {
+  evaluator.submit(slot, rows);
+  evaluator.wait(slot);
+};
+
 /// Whether the evaluator reads packed planes.
 template <class E>
 bool needs_planes(E const& evaluator) {

@@ -134,7 +134,7 @@ TEST_CASE("every string that is written is read back") {
   for (int c = 0; c < 128; ++c) all += static_cast<char>(c);
   all += "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
   CHECK(read_string(json_string(all)) == all);
-  CHECK(json_string("a\"\\\n") == R"("a\"\\\u000a")");
+  CHECK(json_string("a\"\\\n\x7f") == R"("a\"\\\u000a\u007f")");
   CHECK_THROWS_AS(json_string("\xff"), contract_error);
 }
 

@@ -209,7 +209,8 @@ class json_reader {
   std::size_t at_ = 0;
 };
 
-/// The text as a JSON string, quoted. Throws `contract_error` unless it is valid UTF-8.
+/// The text as a JSON string, quoted, with ASCII's control characters escaped. Throws `contract_error` unless
+/// it is valid UTF-8.
 inline std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (std::size_t at = 0; at < text.size();) {
@@ -218,7 +219,7 @@ inline std::string json_string(std::string_view text) {
     auto const c = static_cast<unsigned char>(text[at]);
     constexpr char digits[] = "0123456789abcdef";
     if (c == '"' || c == '\\') out += '\\';
-    if (c < 0x20)
+    if (c < 0x20 || c == 0x7f)
       out.append("\\u00").append(1, digits[c >> 4]).append(1, digits[c & 15]);
     else
       out.append(text.substr(at, static_cast<std::size_t>(length)));

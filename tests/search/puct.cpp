@@ -20,8 +20,7 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <set>
-#include <string>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -51,7 +50,8 @@ class textbook {
     }
     prepare_root(ply);
     simulations_ = 0;
-    while (simulations_ < settings_.simulations - reused) wave(settings_.simulations - reused);
+    while (simulations_ < settings_.simulations - reused && !root_->proven)
+      wave(settings_.simulations - reused);
     return outcome();
   }
 
@@ -84,6 +84,7 @@ class textbook {
     std::vector<int> order;  // of the actions, greatest prior first, then smallest action
     int visits = 0;
     float own_value = 0;
+    std::optional<float> proven;  // for the player to move
     double sum = 0, squares = 0;  // of the values of its visits
   };
 
@@ -167,12 +168,38 @@ class textbook {
     for (int a : at.order) {
       auto const child = at.children.find(a);
       bool const seen = child != at.children.end();
+      if (seen && child->second->proven == bm::win) continue;
       float const n = seen ? static_cast<float>(child->second->visits) : 0;
       float const q = seen ? static_cast<float>(-child->second->sum) / n : unvisited;
       float const score = q + scale * (at.priors.at(a) / (1 + n));
       if (score > best) best = score, action = a;
     }
     return action;
+  }
+
+  /// Finds everything that is proven below a node, and what its visits were worth in that light.
+  void solve(node& at) {
+    if (at.state == node::ended) {
+      float const result = *at.position.result();
+      if (result == bm::win || result == bm::draw || result == bm::loss) at.proven = result;
+    }
+    if (at.state != node::open) return;
+    bool all = at.children.size() == at.priors.size();
+    float best = -1;
+    at.sum = at.own_value;
+    at.squares = at.own_value * at.own_value;
+    for (auto& [action, child] : at.children) {
+      solve(*child);
+      all = all && child->proven;
+      if (child->proven) best = std::max(best, -*child->proven);
+      at.sum -= child->sum;
+      at.squares += child->squares;
+    }
+    if (best == bm::win || all) at.proven = best;
+    if (!at.proven) return;
+    double const value = *at.proven;
+    at.sum = at.visits * value;
+    at.squares = at.visits * value * value;
   }
 
   /// Adds visits that are worth `value` each to the player to move at the leaf.
@@ -195,9 +222,9 @@ class textbook {
   /// Finds up to `leaves` leaves, then evaluates them and backs them up in that order.
   void wave(int wanted) {
     std::vector<node*> leaves;
-    while (static_cast<int>(leaves.size()) < settings_.leaves && simulations_ < wanted) {
+    while (static_cast<int>(leaves.size()) < settings_.leaves && simulations_ < wanted && !root_->proven) {
       node* at = root_.get();
-      while (at->state == node::open) {
+      while (at->state == node::open && !at->proven) {
         int const action = best_action(*at);
         auto& child = at->children[action];
         if (!child) {
@@ -211,8 +238,9 @@ class textbook {
       }
       if (at->state == node::waiting) break;
       ++simulations_;
-      if (at->state == node::ended) {
-        back_up(at, 1, *at->position.result());
+      if (at->state == node::ended || at->proven) {
+        back_up(at, 1, at->proven ? *at->proven : *at->position.result());
+        if (settings_.prove && leaves.empty()) solve(*root_);
         continue;
       }
       at->state = node::waiting;
@@ -224,29 +252,58 @@ class textbook {
       virtual_loss(leaf, -1);
       back_up(leaf, 1, value_);
     }
+    if (settings_.prove) solve(*root_);
   }
 
   bm::decision<G> outcome() const {
     bm::decision<G> d;
     d.simulations = simulations_;
     d.value = std::clamp(static_cast<float>(root_->sum / root_->visits), -1.0f, 1.0f);
-    int most = 0;
+    std::map<int, int> const weights = weigh();
+    int total = 0, most = 0;
+    for (auto const& [action, weight] : weights) total += weight;
     for (int a : root_->order) {
       d.policy[static_cast<std::size_t>(a)] =
-          static_cast<float>(visits_of(a)) / static_cast<float>(root_->visits - 1);
-      if (visits_of(a) > most) most = visits_of(a), d.action = a;
+          static_cast<float>(weights.at(a)) / static_cast<float>(std::max(total, 1));
+      if (weights.at(a) > most) most = weights.at(a), d.action = a;
     }
+    if (total == 0) choose_unvisited(d);
     d.raw_value = root_->own_value;
-    if (settings_.lower_bound_errors > 0) d.action = surest_action(most);
+    if (settings_.lower_bound_errors > 0 && total > 0) d.action = surest_action(weights, most);
     return d;
   }
 
-  int surest_action(int most) const {
+  /// The visits of those moves that are not proven to be worse than others.
+  std::map<int, int> weigh() const {
+    std::map<int, int> weights;
+    for (int a : root_->order) {
+      weights[a] = visits_of(a);
+      if (weights[a] == 0) continue;
+      auto const child = root_->children.at(a)->proven;
+      if (root_->proven ? child != -*root_->proven : child == bm::win) weights[a] = 0;
+    }
+    return weights;
+  }
+
+  void choose_unvisited(bm::decision<G>& d) const {
+    float sum = 0;
+    for (int a : root_->order)
+      if (visits_of(a) == 0) sum += root_->priors.at(a);
+    for (int a : root_->order) {
+      if (visits_of(a) > 0) continue;
+      if (d.action < 0) d.action = a;
+      d.policy[static_cast<std::size_t>(a)] =
+          sum > 0 ? root_->priors.at(a) / sum
+                  : 1 / static_cast<float>(root_->order.size() - root_->children.size());
+    }
+  }
+
+  int surest_action(std::map<int, int> const& weights, int most) const {
     float best = -std::numeric_limits<float>::infinity();
     int action = -1;
     for (int a : root_->order) {
-      float const n = static_cast<float>(visits_of(a));
-      if (n == 0 || n < settings_.lower_bound_visits * static_cast<float>(most)) continue;
+      float const n = static_cast<float>(visits_of(a)), weight = static_cast<float>(weights.at(a));
+      if (weight == 0 || weight < settings_.lower_bound_visits * static_cast<float>(most)) continue;
       node const& child = *root_->children.at(a);
       float const bound = bm::lower_bound(n, static_cast<float>(-child.sum) / n,
                                           static_cast<float>(child.squares), settings_.lower_bound_errors);
@@ -290,10 +347,10 @@ void compare(bm::puct const& settings, std::uint64_t number, int capacity) {
     REQUIRE_MESSAGE(same, "ply " << ply);
     REQUIRE(found.value == wanted.value);
     REQUIRE(found.raw_value == wanted.raw_value);
-    REQUIRE(visits == settings.simulations);
+    REQUIRE((visits == settings.simulations || settings.prove));
     REQUIRE(static_cast<int>(nodes.size()) <= settings.max_nodes());
     REQUIRE(position.legal_actions().test(found.action));
-    REQUIRE(expected.visits_of(found.action) > 0);
+    REQUIRE((expected.visits_of(found.action) > 0 || settings.prove));
     position.play(found.action);
     if (position.result()) break;
     tree.advance(found.action);
@@ -354,6 +411,9 @@ TEST_CASE_TEMPLATE("every option does to visits what it does to a textbook's", G
   compare_options<G>({.simulations = 60, .noise_fraction = 1, .noise_shaped = true});
   compare_options<G>({.simulations = 150, .lower_bound_errors = 2});
   compare_options<G>({.simulations = 150, .lower_bound_errors = 5, .lower_bound_visits = 0.5f});
+  compare_options<G>({.simulations = 6, .prove = true});
+  compare_options<G>({.simulations = 150, .prove = true, .lower_bound_errors = 1});
+  compare_options<G>({.simulations = 600, .prove = true});
 }
 
 namespace {

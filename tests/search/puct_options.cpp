@@ -69,6 +69,7 @@ TEST_CASE("the identity names every setting") {
                                                 {.noise_fraction = 1},
                                                 {.noise_alpha = 1},
                                                 {.noise_shaped = true},
+                                                {.prove = true},
                                                 {.temperature = 2},
                                                 {.temperature_plies = 1},
                                                 {.final_temperature = 1},

@@ -16,7 +16,10 @@ enum class node_state : std::uint8_t {
   pending,    ///< its evaluation is under way
   evaluated,  ///< priors are there, in the order of the legal actions; nobody has gone through it
   sorted,     ///< priors are sorted, actions are known
-  terminal    ///< the game has ended here
+  terminal,   ///< the game has ended here, and nothing is made of it
+  won,        ///< best play from here is proven to win for the player to move
+  drawn,      ///< it is proven to draw
+  lost        ///< it is proven to lose
 };
 
 /// One position of a tree; the position itself is not stored.
@@ -113,6 +116,13 @@ class node_arena {
     u_[p.children + n.place] = priors_[p.first_edge + n.place] / static_cast<float>(1 + n.visits);
   }
 
+  /// Keeps selection from choosing a node.
+  void exclude(tree_node const& n) {
+    std::uint32_t const slot = nodes_[n.parent].children + n.place;
+    q_[slot] = -1e30f;
+    u_[slot] = 0;
+  }
+
   /// Makes a child of the root the new root and forgets everything that is not below it. Nothing may be
   /// pending.
   void keep_subtree(std::uint32_t new_root) {
@@ -128,7 +138,7 @@ class node_arena {
       if (n != new_root && moved[node.parent] == 0) continue;
       node.parent = n == new_root ? 0 : moved[node.parent] - 1;
       std::uint32_t const from = node.first_edge;
-      if (node.state == node_state::evaluated || node.state == node_state::sorted) {
+      if (node.num_edges > 0) {
         add_edges(node, node.num_edges);
         std::copy_n(priors_.get() + from, node.num_edges, priors_.get() + node.first_edge);
         std::copy_n(actions_.get() + from, node.num_edges, actions_.get() + node.first_edge);
@@ -168,7 +178,10 @@ class node_arena {
         reserve_children(nodes_[n], std::max<int>(3, std::bit_width(nodes_[n].num_children - 1u)));
     for (std::uint32_t n = 1; n < num_nodes_; ++n) {
       child_[nodes_[nodes_[n].parent].children + nodes_[n].place] = n;
-      refresh(nodes_[n]);
+      if (nodes_[n].state == node_state::won)
+        exclude(nodes_[n]);
+      else
+        refresh(nodes_[n]);
     }
   }
 

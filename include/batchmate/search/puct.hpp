@@ -2,6 +2,7 @@
 
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/proof.hpp>
 #include <batchmate/search/puct_options.hpp>
 #include <batchmate/search/root_noise.hpp>
 #include <batchmate/search/root_target.hpp>
@@ -54,11 +55,14 @@ class puct::tree {
       n.state = node_state::evaluated;
       back_up(leaf, mine.values[i], settings_.leaves > 1 ? settings_.virtual_loss : 0);
     }
-    if (absorbed_ == wave_size_) absorbed_ = pushed_ = wave_size_ = 0;
+    if (absorbed_ < wave_size_) return;
+    absorbed_ = pushed_ = wave_size_ = 0;
+    if (settings_.prove) prove_new();
   }
 
   bool done() const {
-    return wave_size_ == 0 && arena_[0].state != node_state::pending && descents_ >= wanted_;
+    node_state const root = arena_[0].state;
+    return wave_size_ == 0 && root != node_state::pending && (descents_ >= wanted_ || is_proven(root));
   }
 
   void decide(decision<G>& outcome) const {
@@ -69,8 +73,8 @@ class puct::tree {
     outcome.simulations = descents_;
     outcome.policy = {};
     std::array<float, G::num_actions> weights;  // of the root's children
-    for (int i = 0; i < root.num_children; ++i) weights[i] = visits_of(i);
-    float const total = static_cast<float>(root.visits - 1);
+    float const total = weigh_moves(weights.data());
+    if (total == 0) return choose_unvisited(outcome);
     for (int i = 0; i < root.num_children; ++i) outcome.policy[actions[i]] = weights[i] / total;
     outcome.action = actions[choose_move(weights.data(), root.num_children)];
   }
@@ -81,7 +85,7 @@ class puct::tree {
     if (settings_.reuse_tree)
       for (int i = 0; i < root.num_children; ++i)
         if (arena_.actions(root)[i] == action) next = arena_.child(root)[i];
-    if (next != 0 && arena_[next].state != node_state::terminal)
+    if (next != 0 && arena_[next].num_edges > 0)
       arena_.keep_subtree(next);
     else
       arena_.clear();
@@ -96,6 +100,7 @@ class puct::tree {
   void begin_move() {
     wave_size_ = pushed_ = absorbed_ = descents_ = 0;
     root_ready_ = false;
+    searched_for_proofs_ = arena_.size();
     tree_node const& root = arena_[0];
     wanted_ =
         settings_.simulations - (root.state == node_state::pending ? 0 : static_cast<int>(root.visits) - 1);
@@ -114,7 +119,7 @@ class puct::tree {
       return;
     }
     if (!root_ready_) prepare_root(root);
-    while (wave_size_ < settings_.leaves && descents_ < wanted_) {
+    while (wave_size_ < settings_.leaves && descents_ < wanted_ && !is_proven(arena_[0].state)) {
       G elsewhere;
       bool const room = !out.full() && pushed_ == wave_size_;
       G& position = room ? out.next() : elsewhere;
@@ -122,8 +127,9 @@ class puct::tree {
       auto const [leaf, fresh] = descend(position);
       if (!fresh && arena_[leaf].state == node_state::pending) break;  // the wave met one of its own leaves
       ++descents_;
-      if (arena_[leaf].state == node_state::terminal) {
-        back_up(leaf, arena_[leaf].own_value, 0);
+      if (arena_[leaf].state >= node_state::terminal) {
+        back_up(leaf, final_value(arena_[leaf]), 0);
+        if (settings_.prove && wave_size_ == 0) prove_new();
         continue;
       }
       wave_[wave_size_++] = leaf;
@@ -132,6 +138,11 @@ class puct::tree {
       out.push();
       ++pushed_;
     }
+  }
+
+  /// Makes proofs of the games that have ended in nodes added since the last time.
+  void prove_new() {
+    for (std::uint32_t& n = searched_for_proofs_; n < arena_.size(); ++n) prove_upwards(arena_, n);
   }
 
   struct found {
@@ -270,12 +281,33 @@ class puct::tree {
     // anyway.
     int const visited = at.num_children;
     sort_range(priors + visited, actions + visited, at.num_edges - visited);
-    for (int i = 0; i < visited; ++i) arena_.refresh(arena_[arena_.child(at)[i]]);
+    for (int i = 0; i < visited; ++i) {
+      tree_node const& child = arena_[arena_.child(at)[i]];
+      if (child.state != node_state::won) arena_.refresh(child);
+    }
   }
 
   random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }
 
   float visits_of(int i) const { return static_cast<float>(arena_[arena_.child(arena_[0])[i]].visits); }
+
+  /// The weights by which the root's children are targets and are played; returns their sum.
+  float weigh_moves(float* weights) const {
+    for (int i = 0; i < arena_[0].num_children; ++i) weights[i] = visits_of(i);
+    if (settings_.prove) return weigh_proofs(arena_, weights);
+    return static_cast<float>(arena_[0].visits - 1);
+  }
+
+  /// All visited moves are proven to lose: the target is the network's policy for the others.
+  void choose_unvisited(decision<G>& outcome) const {
+    tree_node const& root = arena_[0];
+    float const* const priors = arena_.priors(root);
+    float const sum = std::accumulate(priors + root.num_children, priors + root.num_edges, 0.0f);
+    for (int i = root.num_children; i < root.num_edges; ++i)
+      outcome.policy[arena_.actions(root)[i]] =
+          sum > 0 ? priors[i] / sum : 1.0f / static_cast<float>(root.num_edges - root.num_children);
+    outcome.action = arena_.actions(root)[root.num_children];
+  }
 
   /// Which of the root's `n` children to play: the one of greatest weight, or one drawn by
   /// weight^(1 / temperature).
@@ -324,6 +356,7 @@ class puct::tree {
   int descents_ = 0;                       // simulations begun since the last move
   int wanted_ = 0;                         // simulations this move takes
   int ply_ = 0;
+  std::uint32_t searched_for_proofs_ = 1;  // nodes before this one have been
   bool plain_ = settings_.exploration_growth == 0 && settings_.fpu == first_play::parent;
   bool root_ready_ = false;
   random_key episode_;

@@ -41,6 +41,7 @@ struct puct {
   float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
   float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
   bool noise_shaped = false;     ///< concentrates half of the noise on moves of higher prior: `shape_noise`
+  bool prove = false;            ///< carry wins, draws and losses up the tree: `prove_upwards`
   float temperature =
       1;  ///< of the move choice in the first plies: visits^(1 / temperature); 0 takes the most
   int temperature_plies = 20;   ///< how many plies these are
@@ -99,6 +100,7 @@ struct puct {
     add("fpu_value", fpu_value, usual.fpu_value);
     add("root_temperature", root_temperature, usual.root_temperature);
     add("noise_shaped", noise_shaped, usual.noise_shaped);
+    add("prove", prove, usual.prove);
     add("lower_bound_errors", lower_bound_errors, usual.lower_bound_errors);
     add("lower_bound_visits", lower_bound_visits, usual.lower_bound_visits);
     return text;

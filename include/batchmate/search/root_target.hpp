@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/proof.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -13,8 +14,10 @@ inline void sum_squares(node_arena const& tree, float* sums) {
   std::fill_n(sums, tree.size(), 0.0f);
   for (std::uint32_t n = tree.size(); n-- > 1;) {
     tree_node const& at = tree[n];
-    float const own = at.own_value * at.own_value;
-    sums[n] += at.state == node_state::terminal ? own * static_cast<float>(at.visits) : own;
+    if (at.state >= node_state::terminal)
+      sums[n] = final_value(at) * final_value(at) * static_cast<float>(at.visits);
+    else
+      sums[n] += at.own_value * at.own_value;
     sums[at.parent] += sums[n];
   }
 }

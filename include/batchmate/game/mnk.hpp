@@ -101,7 +101,7 @@ class mnk {
  private:
   using cells = bit_set<num_cells>;
 
-  /// The cells of `first` to `last` columns.
+  /// The cells of columns `first` to `last`.
   BATCHMATE_HD static constexpr cells columns(int first, int last) {
     cells set;
     for (int row = 0; row < M; ++row)

@@ -21,9 +21,9 @@ from pathlib import Path
 import train
 from train import positive
 import model as networks
-import rows as training_rows
 from games import board_of
 from model import Network
+from rows import Board
 from tensors import TensorFileError, write_atomically
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "host" / "examples"
@@ -130,13 +130,13 @@ class Loop:
         """Trains on the newest generations, as many as half of those played but at most `--window`."""
         kept = min(self.flags.window, 1 + self.generation // 2)
         folders = [self.folder(g) for g in range(self.generation + 1 - kept, self.generation + 1)]
-        rows = training_rows.load(folders)
-        if rows.board != self.model.board:
-            raise TensorFileError(f"{folder}: holds {rows.board}, the network is for {self.model.board}")
-        steps = max(1, math.ceil(self.flags.passes * new_rows / min(self.flags.batch, len(rows))))
-        settings = train.settings_of(self.flags, steps, seed=self.flags.seed + self.generation)
+        seed = self.flags.seed + self.generation
+        loader, _ = train.open_rows(folders, train.settings_of(self.flags, 0, seed), workers=self.flags.workers,
+                                    board=self.model.board)
+        steps = max(1, math.ceil(self.flags.passes * new_rows / loader.stream.batch))
+        settings = train.settings_of(self.flags, steps, seed)
         with open(folder / "train.log", "w") as log:
-            return train.fit(self.model, self.optimizer, rows, settings,
+            return train.fit(self.model, self.optimizer, loader, settings,
                              report=lambda line: print(line, file=log, flush=True))
 
     def measure(self, folder):
@@ -217,7 +217,7 @@ def board_from(flags, parser):
     if flags.board is None:
         return board_of(flags.game) or parser.error(f"--game {flags.game}: does not ship; say its --board")
     try:
-        return training_rows.Board(flags.game, *map(int, flags.board.split(",")))
+        return Board(flags.game, *map(int, flags.board.split(",")))
     except (TypeError, ValueError):
         return parser.error(f"--board {flags.board}: expected five numbers, say 2,6,7,0,7")
 

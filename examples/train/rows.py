@@ -1,4 +1,4 @@
-"""Reads training rows as the self-play program writes them: folders of shards `rows-000000.safetensors`, ...
+"""Reads training rows as the self-play program writes them: shards `rows-000000.safetensors`, ...; see `stream.py`.
 
 What a row holds, with n rows in a shard:
 
@@ -8,13 +8,20 @@ What a row holds, with n rows in a shard:
     policy    F32 (n, A)                        the search's target; sums to 1, 0 where illegal
     value     F32 (n)                           the search's root value, in [-1, 1]
     outcome   F32 (n)                           the game's result: -1, 0 or 1
+
+and what it may hold:
+
     action    I32 (n), ply I32 (n), episode I64 (n)
+    full      U8  (n)                           1: a full search, whose policy is worth learning; 0: a cheap one
+    surprise  F32 (n)                           how far the search's policy is from the network's
+    network   I32 (n)                           which of the metadata's `networks` (JSON, identities) made the row
 
 Values are for the player to move.
 """
 
+import json
+import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -64,35 +71,6 @@ class Board:
         return {key: str(value) for key, value in vars(self).items()}
 
 
-@dataclass
-class Batch:
-    """Unpacked rows."""
-
-    inputs: np.ndarray   # (B, C_in, H, W) float32
-    legal: np.ndarray    # (B, A) bool
-    policy: np.ndarray   # (B, A) float32
-    value: np.ndarray    # (B) float32
-    outcome: np.ndarray  # (B) float32
-
-
-class Rows:
-    """Many rows, packed as they are in the shards and unpacked batch by batch."""
-
-    def __init__(self, board, arrays):
-        """`arrays` holds those of a shard by name, each with n rows."""
-        self.board = board
-        self.arrays = arrays
-
-    def __len__(self):
-        return len(self.arrays["policy"])
-
-    def batch(self, indices):
-        """The rows `indices` (B), unpacked."""
-        packed = {name: array[indices] for name, array in self.arrays.items()}
-        return Batch(unpack_inputs(self.board, packed), unpack_bits(packed["legal"], self.board.actions).astype(bool),
-                     packed["policy"], packed["value"], packed["outcome"])
-
-
 def unpack_bits(packed, count):
     """Bits packed in bytes, lowest first: (..., bytes) to (..., count) of 0 and 1."""
     return np.unpackbits(packed, axis=-1, count=count, bitorder="little")
@@ -115,7 +93,19 @@ def unpack_inputs(board, packed):
     return inputs
 
 
-def shard_types(board):
+def unpack(board, packed):
+    """Rows as a network learns them: `inputs` (B, C_in, H, W) float32, `legal` (B, A) bool, and the rest as it was."""
+    rest = {name: array for name, array in packed.items() if name not in ("planes", "globals")}
+    return {**rest, "inputs": unpack_inputs(board, packed),
+            "legal": unpack_bits(packed["legal"], board.actions).view(bool)}
+
+
+def network_id(identity):
+    """The number that stands for a network's identity in `network`, the same in every shard and run."""
+    return zlib.crc32(identity.encode())
+
+
+def needed_tensors(board):
     """What a shard of this game must hold: name to (dtype, extents after n)."""
     types = {
         "planes": (np.uint8, (board.planes, 8 * -(-board.cells // 64))),
@@ -130,41 +120,85 @@ def shard_types(board):
     return types
 
 
-def read_shard(path):
-    """The rows of one shard, checked against its metadata."""
-    arrays, metadata = tensors.read(path)
-    board = Board.of_metadata(metadata, path, FORMAT)
-    count = len(arrays.get("policy", ()))
-    for name, (dtype, extents) in shard_types(board).items():
-        if name not in arrays:
-            raise TensorFileError(f"{path}: the tensor {name} is missing")
-        found, expected = arrays[name], (count, *extents)
-        if found.dtype != dtype or found.shape != expected:
-            raise TensorFileError(f"{path}: {name}: expected {np.dtype(dtype)} {expected}, "
-                                  f"found {found.dtype} {found.shape}")
-        if found.dtype == np.float32 and not np.isfinite(found).all():
-            raise TensorFileError(f"{path}: {name}: holds numbers that are not finite")
-    return Rows(board, {name: arrays[name] for name in shard_types(board)})
+# What a shard may hold: name to (dtype, what every row has where it is missing).
+OPTIONAL = {
+    "action": (np.int32, -1),
+    "ply": (np.int32, -1),
+    "episode": (np.int64, -1),
+    "full": (np.uint8, 1),
+    "surprise": (np.float32, 0),
+}
 
 
-def load(folders, window=None):
-    """The newest `window` rows (all if None) of several folders, oldest first and within each by the shard's number."""
-    shards = []
-    for folder in map(Path, folders):
-        found = sorted(folder.glob("rows-*.safetensors"))
-        if not found:
-            raise TensorFileError(f"{folder}: holds no shard rows-*.safetensors")
-        shards += found
-    kept, count = [], 0
-    for path in reversed(shards):
-        kept.insert(0, read_shard(path))
-        if kept[0].board != kept[-1].board:
-            raise TensorFileError(f"{path}: holds {kept[0].board}, the others hold {kept[-1].board}")
-        count += len(kept[0])
-        if window is not None and count >= window:
-            break
-    if count == 0:
-        raise TensorFileError(f"{', '.join(map(str, folders))}: no rows")
-    first = count - window if window is not None and count > window else 0
-    names = kept[0].arrays
-    return Rows(kept[0].board, {name: np.concatenate([rows.arrays[name] for rows in kept])[first:] for name in names})
+class Shard:
+    """An open shard, checked against its metadata: its `board`, its `count` of rows, and any part of them."""
+
+    def __init__(self, path):
+        self.path, self.file = path, tensors.TensorFile(path)
+        try:
+            self.board = Board.of_metadata(self.file.metadata, path, FORMAT)
+            needed = needed_tensors(self.board)
+            for name in needed:
+                if name not in self.file.entries:
+                    raise TensorFileError(f"{path}: the tensor {name} is missing")
+            self.count = sum(self.file.entries["policy"][1][:1])
+            for name, (dtype, extents) in needed.items():
+                self.check(name, dtype, extents)
+            for name, (dtype, _) in OPTIONAL.items():
+                self.check(name, dtype, ())
+            self.check("network", np.int32, ())
+            self.networks = self.identities()
+        except TensorFileError:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes the file."""
+        self.file.close()
+
+    def check(self, name, dtype, extents):
+        """Refuses a tensor that is there but of another type or shape."""
+        if name in self.file.entries:
+            found, expected = self.file.entries[name], (self.count, *extents)
+            if found[:2] != (dtype, expected):
+                raise TensorFileError(f"{self.path}: {name}: expected {np.dtype(dtype)} {expected}, "
+                                      f"found {found[0]} {found[1]}")
+
+    def identities(self):
+        """The ids of the networks that the rows may name; without a tensor `network`, of the only one."""
+        if "network" not in self.file.entries:
+            return np.array([network_id(self.file.metadata.get("evaluator", ""))])
+        try:
+            return np.array([network_id(identity) for identity in json.loads(self.file.metadata["networks"])], np.int64)
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as problem:
+            raise TensorFileError(f"{self.path}: metadata: networks: {problem!r}") from problem
+
+    def read(self, first=0, last=None):
+        """The rows `first` to `last` (excluded), packed: {name: array}, with every optional tensor filled in."""
+        last = self.count if last is None else last
+        if not 0 <= first <= last <= self.count:
+            raise TensorFileError(f"{self.path}: holds {self.count} rows, not {first} to {last}")
+        rows = {name: self.file.read(name, first, last) for name in needed_tensors(self.board)}
+        for name, (dtype, default) in OPTIONAL.items():
+            there = name in self.file.entries
+            rows[name] = self.file.read(name, first, last) if there else np.full(last - first, default, dtype)
+        for name, array in rows.items():
+            if array.dtype == np.float32 and not np.isfinite(array).all():
+                raise TensorFileError(f"{self.path}: {name}: holds numbers that are not finite")
+        rows["network"] = self.networks[self.network_indices(first, last)]
+        return rows
+
+    def network_indices(self, first, last):
+        """Which of `networks` made each row."""
+        if "network" not in self.file.entries:
+            return np.zeros(last - first, np.int32)
+        indices = self.file.read("network", first, last)
+        if len(indices) and not (0 <= indices.min() and indices.max() < len(self.networks)):
+            raise TensorFileError(f"{self.path}: network: names more than the {len(self.networks)} of the metadata")
+        return indices

@@ -11,6 +11,7 @@ A file is, from its beginning:
 """
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -82,41 +83,87 @@ def fill(path, tensors, metadata):
 
 def read_plain(path):
     """`read` without the stock package; refuses whatever that refuses."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as problem:
-        raise TensorFileError(f"{path}: {problem.strerror}") from problem
-    try:
-        header, begin = parse_header(content)
-        metadata = header.pop("__metadata__", {})
-        require(all(isinstance(text, str) for text in metadata.values()), "metadata must be text")
-        tensors = {name: view(content, begin, name, entry) for name, entry in header.items()}
-        require_seamless(header, len(content) - begin)
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise TensorFileError(f"{path}: not a whole safetensors file: {problem}") from problem
-    return tensors, metadata
+    with TensorFile(path) as file:
+        return {name: file.read(name) for name in file.entries}, file.metadata
 
 
-def parse_header(content):
-    """The JSON header of a file's bytes, and the offset at which the arrays begin."""
-    require(len(content) >= 8, f"{len(content)} bytes are too few")
-    length = int.from_bytes(content[:8], "little")
-    require(length <= min(LONGEST_HEADER, len(content) - 8), f"a header of {length} bytes in {len(content)}")
-    header = json.loads(content[8:8 + length].decode())
+class TensorFile:
+    """An open file, to read arrays in parts: {name: (dtype, shape, offset)} in `entries`, texts in `metadata`.
+
+    What it has open stays readable when the file's name is taken away.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.file = open(path, "rb")
+        except OSError as problem:
+            raise TensorFileError(f"{path}: {problem.strerror}") from problem
+        try:
+            self.entries, self.metadata = parse(self.file, os.fstat(self.file.fileno()).st_size)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            self.close()
+            raise TensorFileError(f"{path}: not a whole safetensors file: {problem}") from problem
+        except OSError as problem:
+            self.close()
+            raise TensorFileError(f"{path}: {problem.strerror}") from problem
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes the file."""
+        self.file.close()
+
+    def read(self, name, first=0, last=None):
+        """The array `name`, or its rows `first` to `last` (excluded), which must be there."""
+        dtype, shape, offset = self.entries[name]
+        if shape and last is not None:
+            offset += first * math.prod(shape[1:]) * dtype.itemsize
+            shape = (last - first, *shape[1:])
+        array = np.empty(shape, dtype)
+        try:
+            self.file.seek(offset)
+            got = self.file.readinto(array.reshape(-1).view(np.uint8))
+        except OSError as problem:
+            raise TensorFileError(f"{self.path}: {problem.strerror}") from problem
+        if got != array.nbytes:
+            raise TensorFileError(f"{self.path}: {name}: the file has become shorter")
+        return array
+
+
+def parse(file, size):
+    """{name: (dtype, shape, offset)} and the metadata of a file of `size` bytes."""
+    header, begin = parse_header(file, size)
+    metadata = header.pop("__metadata__", {})
+    require(all(isinstance(text, str) for text in metadata.values()), "metadata must be text")
+    entries = {name: place(name, entry, begin, size) for name, entry in header.items()}
+    require_seamless(header, size - begin)
+    return entries, metadata
+
+
+def parse_header(file, size):
+    """The JSON header of a file of `size` bytes, and the offset at which the arrays begin."""
+    require(size >= 8, f"{size} bytes are too few")
+    length = int.from_bytes(file.read(8), "little")
+    require(length <= min(LONGEST_HEADER, size - 8), f"a header of {length} bytes in {size}")
+    header = json.loads(file.read(length).decode())
     require(isinstance(header, dict), "the header is no JSON object")
     return header, 8 + length
 
 
-def view(content, begin, name, entry):
-    """The array that one entry of the header describes, checked against its shape and the end of the file."""
+def place(name, entry, begin, size):
+    """(dtype, shape, offset) of one entry of the header, checked against its shape and the end of the file."""
     require(entry["dtype"] in DTYPES, f"{name} has the type {entry['dtype']}")
-    dtype, shape = np.dtype(DTYPES[entry["dtype"]]), entry["shape"]
+    dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
     first, last = entry["data_offsets"]
     require(all(isinstance(n, int) and n >= 0 for n in [first, last, *shape]), f"{name} has a negative extent")
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    require(last - first == count * dtype.itemsize, f"{name} has {last - first} bytes for the shape {shape}")
-    require(begin + last <= len(content), f"{name} ends at {begin + last} of {len(content)} bytes")
-    return np.frombuffer(content, dtype, count, begin + first).reshape(shape).copy()
+    require(last - first == math.prod(shape) * dtype.itemsize, f"{name} has {last - first} bytes for the shape {shape}")
+    require(begin + last <= size, f"{name} ends at {begin + last} of {size} bytes")
+    return dtype, shape, begin + first
 
 
 def require_seamless(header, size):

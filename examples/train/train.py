@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 import model as networks
-import rows as training_rows
 from games import symmetries
 from model import Architecture, Network
+from stream import Loader, Stream
 from tensors import TensorFileError
 
 
@@ -37,52 +36,64 @@ class Settings:
     weight_decay: float = 1e-2   # AdamW's, of weights but not of biases and batch norm
     value_mix: float = 0.0       # share of the search's value in the value's target; the rest is the result
     value_weight: float = 1.0    # of the value's loss beside the policy's
+    surprise_share: float = 0.0  # share of the rows' weights that goes by their surprise; the rest is even
     symmetry: bool = True        # turn and mirror rows at random
     seed: int = 1
     report_every: int = 100      # steps
 
 
-def value_targets(value, outcome, mix):
-    """Chances (B, 3) of win, draw and loss: the result (B), mixed with a win or loss at the search's odds (B)."""
-    result = torch.stack([outcome > 0, outcome == 0, outcome < 0], 1).float()
-    search = torch.stack([(1 + value) / 2, torch.zeros_like(value), (1 - value) / 2], 1)
-    return (1 - mix) * result + mix * search
+def mean(losses, weights):
+    """The mean of `losses` (B) by `weights` (B); 0 if all weights are."""
+    return (weights * losses).sum() / weights.sum().clamp_min(1e-9)
 
 
-def policy_loss(logits, legal, policy):
-    """Mean cross entropy of the targets `policy` (B, A) under the softmax of `logits` (B, A) over `legal` (B, A)."""
-    chances = torch.log_softmax(logits.masked_fill(~legal, -torch.inf), 1)
-    return -(policy * chances.masked_fill(~legal, 0)).sum(1).mean()
+def policy_loss(logits, batch):
+    """Mean cross entropy of the policy's targets under the softmax of `logits` (B, A) over the legal actions."""
+    chances = torch.log_softmax(logits.masked_fill(~batch["legal"], -torch.inf), 1)
+    return mean(-(batch["policy"] * chances.masked_fill(~batch["legal"], 0)).sum(1), batch["policy_weight"])
 
 
-def value_loss(outputs, value, outcome, mix):
+def value_loss(outputs, batch):
     """Mean cross entropy of win, draw and loss from `outputs` (B, 3), or squared error of tanh from (B, 1)."""
     if outputs.shape[1] == 1:
-        return functional.mse_loss(torch.tanh(outputs[:, 0]), (1 - mix) * outcome + mix * value)
-    return -(value_targets(value, outcome, mix) * torch.log_softmax(outputs, 1)).sum(1).mean()
+        losses = (torch.tanh(outputs[:, 0]) - batch["value_target"]) ** 2
+    else:
+        losses = -(batch["wdl_target"] * torch.log_softmax(outputs, 1)).sum(1)
+    return mean(losses, batch["value_weight"])
 
 
 def augmented(batch, moves, random):
     """The batch with every row moved by one of the symmetries `moves`, drawn evenly."""
     if len(moves) < 2:
         return batch
-    drawn = random.integers(len(moves), size=len(batch.policy))
-    cells = np.stack([cells for cells, _ in moves])[drawn]        # (B, H * W)
-    actions = np.stack([actions for _, actions in moves])[drawn]  # (B, A)
-    flat = batch.inputs.reshape(*batch.inputs.shape[:2], -1)
-    moved = np.take_along_axis(flat, cells[:, None, :], 2).reshape(batch.inputs.shape)
-    return training_rows.Batch(moved, np.take_along_axis(batch.legal, actions, 1),
-                               np.take_along_axis(batch.policy, actions, 1), batch.value, batch.outcome)
+    drawn = random.integers(len(moves), size=len(batch["policy"]))
+    cells = torch.from_numpy(np.stack([cells for cells, _ in moves])[drawn])        # (B, H * W)
+    actions = torch.from_numpy(np.stack([actions for _, actions in moves])[drawn])  # (B, A)
+    flat = batch["inputs"].flatten(2)
+    moved = flat.gather(2, cells[:, None, :].expand_as(flat)).view_as(batch["inputs"])
+    return {**batch, "inputs": moved, "legal": batch["legal"].gather(1, actions),
+            "policy": batch["policy"].gather(1, actions)}
 
 
-def batches(rows, settings, random):
-    """`settings.steps` batches of row numbers; every row comes up once before any comes up again."""
-    size, order = min(settings.batch, len(rows)), np.empty(0, np.int64)
-    for _ in range(settings.steps):
-        if len(order) < size:
-            order = random.permutation(len(rows))
-        yield order[:size]
-        order = order[size:]
+def open_rows(folders, settings, newest_rows=None, workers=0, board=None):
+    """The rows of folders, ready to train on, and their number."""
+    stream = Stream(folders, newest_rows=newest_rows, seed=settings.seed, value_mix=settings.value_mix,
+                    surprise_share=settings.surprise_share, drop_last=True, board=board)
+    count = stream.count()
+    if count < 2:
+        raise TensorFileError(f"{count} row is too few to train on")
+    stream.batch = min(settings.batch, max(2, count // max(1, workers)))  # so that at least one worker fills one
+    return Loader(stream, workers), count
+
+
+def endless(loader):
+    """Batches of one epoch after the other."""
+    while True:
+        batch = None
+        for batch in loader:
+            yield batch
+        if batch is None:
+            raise TensorFileError(f"{loader.stream.data}: not enough rows are left for a batch")
 
 
 def learning_rate(step, settings):
@@ -100,45 +111,36 @@ def make_optimizer(model):
     return torch.optim.AdamW([{"params": weights}, {"params": others, "weight_decay": 0.0}])
 
 
-def fit(model, optimizer, rows, settings, report=print):
+def fit(model, optimizer, loader, settings, report=print):
     """Trains in place; returns the mean (policy loss, value loss) of the last report. `report` takes a line."""
-    if len(rows) < 2:
-        raise TensorFileError(f"{len(rows)} row is too few to train on")
     device = next(model.parameters()).device
     random = np.random.default_rng(settings.seed)
-    moves = symmetries(rows.board) if settings.symmetry else []
+    moves = symmetries(model.board) if settings.symmetry else []
     optimizer.param_groups[0]["weight_decay"] = settings.weight_decay
     model.train()
-    losses, since, mean = [], time.monotonic(), (math.nan, math.nan)
-    for step, indices in enumerate(batches(rows, settings, random)):
-        batch = augmented(rows.batch(indices), moves, random)
-        losses.append(learn(model, optimizer, to_tensors(batch, device), learning_rate(step, settings), settings))
+    losses, rows, since, means = [], 0, time.monotonic(), (math.nan, math.nan)
+    for step, batch in zip(range(settings.steps), endless(loader)):
+        batch = {name: tensor.to(device) for name, tensor in augmented(batch, moves, random).items()}
+        losses.append(learn(model, optimizer, batch, learning_rate(step, settings), settings))
+        rows += len(batch["policy"])
         if (step + 1) % settings.report_every == 0 or step + 1 == settings.steps:
-            mean = tuple(float(torch.stack(part).mean()) for part in zip(*losses))
-            speed = len(losses) * len(indices) / (time.monotonic() - since)
-            report(f"step {step + 1}/{settings.steps}  policy {mean[0]:.4f}  value {mean[1]:.4f}  {speed:.0f} rows/s")
-            losses, since = [], time.monotonic()
-    return mean
+            means = tuple(float(torch.stack(part).mean()) for part in zip(*losses))
+            speed = rows / (time.monotonic() - since)
+            report(f"step {step + 1}/{settings.steps}  policy {means[0]:.4f}  value {means[1]:.4f}  {speed:.0f} rows/s")
+            losses, rows, since = [], 0, time.monotonic()
+    return means
 
 
 def learn(model, optimizer, batch, lr, settings):
     """One step of the optimizer; returns the losses (policy, value) before it."""
-    inputs, legal, policy, value, outcome = batch
     for group in optimizer.param_groups:
         group["lr"] = lr
-    logits, outputs = model(inputs)
-    of_policy = policy_loss(logits, legal, policy)
-    of_value = value_loss(outputs, value, outcome, settings.value_mix)
+    logits, outputs = model(batch["inputs"])
+    of_policy, of_value = policy_loss(logits, batch), value_loss(outputs, batch)
     optimizer.zero_grad(set_to_none=True)
     (of_policy + settings.value_weight * of_value).backward()
     optimizer.step()
     return of_policy.detach(), of_value.detach()
-
-
-def to_tensors(batch, device):
-    """(inputs, legal, policy, value, outcome) as PyTorch tensors on the device."""
-    arrays = (batch.inputs, batch.legal, batch.policy, batch.value, batch.outcome)
-    return [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
 
 
 def add_network_flags(parser):
@@ -171,6 +173,11 @@ def add_training_flags(parser):
                        help="share of the search's own value in the value's target, 0 to 1 (%(default)s)")
     group.add_argument("--value-weight", type=float, default=default.value_weight,
                        help="of the value's loss beside the policy's (%(default)s)")
+    group.add_argument("--surprise-share", type=share, default=default.surprise_share, metavar="SHARE",
+                       help="share of the rows' weights that goes by how much the search surprised the network, 0 to 1 "
+                            "(%(default)s)")
+    group.add_argument("--workers", type=int, default=0, metavar="N",
+                       help="processes that read rows; 0: read between the steps (%(default)s)")
     group.add_argument("--no-symmetry", action="store_true", help="do not turn or mirror rows")
     group.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
     group.add_argument("--threads", type=positive, metavar="N", help="processor threads (all cores)")
@@ -181,7 +188,7 @@ def add_training_flags(parser):
 def settings_of(flags, steps, seed):
     """The settings that the flags ask for, for a number of steps and a seed."""
     return Settings(steps, flags.batch, flags.lr, flags.weight_decay, flags.value_mix, flags.value_weight,
-                    not flags.no_symmetry, seed)
+                    flags.surprise_share, not flags.no_symmetry, seed)
 
 
 def prepare_torch(flags):
@@ -228,20 +235,21 @@ def parse_flags(arguments):
 def run(flags):
     """Loads, trains, writes."""
     device = prepare_torch(flags)
-    rows = training_rows.load(flags.data, flags.window)
+    loader, count = open_rows(flags.data, settings_of(flags, 0, flags.seed), flags.window, flags.workers)
+    board, batch = loader.stream.board, loader.stream.batch
     if flags.resume:
         model, state = networks.load_checkpoint(flags.resume, device)
-        if model.board != rows.board:
-            raise TensorFileError(f"{flags.resume}: is for {model.board}, the rows are of {rows.board}")
+        if model.board != board:
+            raise TensorFileError(f"{flags.resume}: is for {model.board}, the rows are of {board}")
     else:
-        model, state = Network(rows.board, architecture_of(flags)).to(device), None
+        model, state = Network(board, architecture_of(flags)).to(device), None
     optimizer = make_optimizer(model)
     if state:
         optimizer.load_state_dict(state["optimizer"])
-    steps = flags.steps or max(1, math.ceil(flags.epochs * len(rows) / min(flags.batch, len(rows))))
-    print(f"{rows.board.game}: {len(rows)} rows, {steps} steps, "
+    steps = flags.steps or max(1, math.ceil(flags.epochs * count / batch))
+    print(f"{board.game}: {count} rows, {steps} steps, "
           f"{sum(p.numel() for p in model.parameters())} parameters, {device}", flush=True)
-    fit(model, optimizer, rows, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
+    fit(model, optimizer, loader, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
     if flags.checkpoint:
         networks.save_checkpoint(flags.checkpoint, model, optimizer)
     networks.export(model, flags.out)

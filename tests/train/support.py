@@ -47,6 +47,6 @@ def random_rows(board, count, seed):
     return arrays
 
 
-def write_shard(path, board, arrays):
+def write_shard(path, board, arrays, **metadata):
     """Writes the arrays of a shard as the self-play program does."""
-    tensors.write(path, arrays, {"format": training_rows.FORMAT, "evaluator": "test", **board.metadata()})
+    tensors.write(path, arrays, {"format": training_rows.FORMAT, "evaluator": "test", **board.metadata(), **metadata})

@@ -19,7 +19,7 @@ import torch
 
 import model as networks
 from model import Architecture, Network
-from rows import Board, Rows
+from rows import Board, unpack
 from test_model import trained_model
 
 PROGRAM = os.environ.get("BATCHMATE_FORWARD")
@@ -57,12 +57,12 @@ class Forward(unittest.TestCase):
                 model = trained_model(board, architecture, seed)
                 networks.export(model, folder / "network.safetensors")
                 values, priors = self.evaluated(folder / "network.safetensors", board, arrays, folder)
-                batch = Rows(board, arrays).batch(np.arange(ROWS))
-                expected = model.evaluate(torch.from_numpy(batch.inputs), torch.from_numpy(batch.legal))
+                batch = unpack(board, arrays)
+                expected = model.evaluate(torch.from_numpy(batch["inputs"]), torch.from_numpy(batch["legal"]))
                 self.assertLess(np.abs(priors - expected[0].numpy()).max(), TOLERANCE)
                 self.assertLess(np.abs(values - expected[1].numpy()).max(), TOLERANCE)
                 self.assertGreater(values.std(), 100 * TOLERANCE, "values too alike to tell networks apart")
-                even = batch.legal / batch.legal.sum(1, keepdims=True)
+                even = batch["legal"] / batch["legal"].sum(1, keepdims=True)
                 self.assertGreater(np.abs(priors - even).max(), 100 * TOLERANCE, "priors too even")
 
     def test_a_network_that_is_cut_short_is_refused_by_name(self):

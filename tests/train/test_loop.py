@@ -17,6 +17,7 @@ import torch
 
 import loop
 import model as networks
+import train
 
 PROGRAM = f"""#!{sys.executable}
 import json, sys
@@ -134,10 +135,13 @@ class LoopRuns(unittest.TestCase):
         self.assertFalse((self.folder / "work").exists())
 
     def test_the_window_grows_with_half_the_generations_up_to_its_limit(self):
-        seen = []
-        load = loop.training_rows.load
-        with mock.patch.object(loop.training_rows, "load",
-                               lambda folders: seen.append([f.name[-1] for f in folders]) or load(folders)):
+        seen, open_rows = [], train.open_rows
+
+        def opened(folders, *more, **named):
+            seen.append([folder.name[-1] for folder in folders])
+            return open_rows(folders, *more, **named)
+
+        with mock.patch.object(train, "open_rows", opened):
             self.run_loop("--generations", "6", "--window", "2", "--measure-every", "0")
         self.assertEqual(seen, [["0"], ["1"], ["1", "2"], ["2", "3"], ["3", "4"], ["4", "5"]])
 

@@ -1,5 +1,6 @@
 """rows.py: shards of training rows, and games.py: symmetries."""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 import games
 import rows as training_rows
-from rows import Board
+from rows import Board, Shard
 from tensors import TensorFileError
 
 SMALL = Board("own", planes=2, rows=3, columns=4, globals=0, actions=5)
@@ -42,48 +43,66 @@ class Shards(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        self.path = Path(folder.name) / "rows-000000.safetensors"
 
-    def write(self, name, board, count, seed=1, **changes):
+    def write(self, board, count, seed=1, metadata={}, **changes):
         arrays = {**random_rows(board, count, seed), **changes}
         arrays = {key: array for key, array in arrays.items() if array is not None}
-        write_shard(self.folder / name, board, arrays)
+        write_shard(self.path, board, arrays, **metadata)
         return arrays
 
-    def test_the_window_holds_the_newest_rows_in_order(self):
-        first = self.write("a/rows-000000.safetensors", SMALL, 5)["value"]
-        second = self.write("a/rows-000001.safetensors", SMALL, 4, seed=2)["value"]
-        third = self.write("b/rows-000000.safetensors", SMALL, 3, seed=3)["value"]
-        every = np.concatenate([first, second, third])
-        folders = [self.folder / "a", self.folder / "b"]
-        for window in (1, 3, 5, 7, 12, 100, None):
-            rows = training_rows.load(folders, window)
-            np.testing.assert_array_equal(rows.arrays["value"], every if window is None else every[-window:])
+    def test_any_rows_are_read_and_unpacked(self):
+        arrays = self.write(LARGE, 6)
+        with Shard(self.path) as shard:
+            self.assertEqual((shard.board, shard.count), (LARGE, 6))
+            for first, last in [(0, 6), (2, 5), (3, 3)]:
+                rows = training_rows.unpack(LARGE, shard.read(first, last))
+                for name in ("policy", "value", "outcome", "episode"):
+                    np.testing.assert_array_equal(rows[name], arrays[name][first:last])
+                np.testing.assert_array_equal(rows["legal"], arrays["policy"][first:last] > 0)
+                whole = training_rows.unpack_inputs(LARGE, arrays)
+                np.testing.assert_array_equal(rows["inputs"], whole[first:last])
+                self.assertEqual(whole.shape, (6, 5, 13, 13))
+            for first, last in [(0, 7), (-1, 3), (5, 4)]:
+                self.assertRaisesRegex(TensorFileError, "holds 6 rows", shard.read, first, last)
 
-    def test_a_batch_holds_the_rows_asked_for(self):
-        arrays = self.write("rows-000000.safetensors", LARGE, 6)
-        rows = training_rows.load([self.folder])
-        batch = rows.batch(np.array([4, 1]))
-        np.testing.assert_array_equal(batch.policy, arrays["policy"][[4, 1]])
-        np.testing.assert_array_equal(batch.outcome, arrays["outcome"][[4, 1]])
-        np.testing.assert_array_equal(batch.legal, arrays["policy"][[4, 1]] > 0)
-        self.assertEqual(batch.inputs.shape, (2, 5, 13, 13))
+    def test_tensors_that_are_missing_have_defaults(self):
+        self.write(SMALL, 3, action=None, ply=None, episode=None)
+        with Shard(self.path) as shard:
+            rows = shard.read()
+        found = {name: rows[name].tolist() for name in ("action", "ply", "episode", "full", "surprise", "network")}
+        only = training_rows.network_id("test")  # the evaluator of the whole shard
+        self.assertEqual(found, dict(action=[-1] * 3, ply=[-1] * 3, episode=[-1] * 3, full=[1] * 3, surprise=[0] * 3,
+                                     network=[only] * 3))
+
+    def test_every_row_says_which_network_made_it_whatever_the_shard_calls_it(self):
+        a, b = map(training_rows.network_id, ("first", "second"))
+        for names, indices in [(["first", "second"], [0, 0, 1]), (["second", "first"], [1, 1, 0])]:
+            self.write(SMALL, 3, metadata=dict(networks=json.dumps(names)), network=np.array(indices, np.int32))
+            with Shard(self.path) as shard:
+                self.assertEqual(shard.read()["network"].tolist(), [a, a, b])
+                self.assertEqual(shard.read(1, 3)["network"].tolist(), [a, b])
+        self.assertNotEqual(a, b)
 
     def test_damaged_shards_are_refused_with_what_is_wrong(self):
-        nan = np.full(3, np.nan, np.float32)
-        for message, changes in [("value.*finite", {"value": nan}), ("legal is missing", {"legal": None}),
-                                 ("outcome.*float32", {"outcome": np.zeros(3)}),
-                                 ("planes.*expected", {"planes": np.zeros((3, 2, 16), np.uint8)}),
-                                 ("value.*expected", {"value": np.zeros(2, np.float32)})]:
-            with self.subTest(message):
-                self.write("rows-000000.safetensors", SMALL, 3, **changes)
-                self.assertRaisesRegex(TensorFileError, message, training_rows.load, [self.folder])
-
-    def test_folders_that_do_not_fit_together_are_refused(self):
-        self.assertRaisesRegex(TensorFileError, "no shard", training_rows.load, [self.folder])
-        self.write("rows-000000.safetensors", SMALL, 3)
-        self.write("rows-000001.safetensors", LARGE, 3)
-        self.assertRaisesRegex(TensorFileError, "own.*hex13|hex13.*own", training_rows.load, [self.folder])
+        nan, network = np.full(3, np.nan, np.float32), np.array([0, 1, 2], np.int32)
+        for message, names, changes in [
+                ("value.*finite", None, {"value": nan}), ("legal is missing", None, {"legal": None}),
+                ("policy is missing", None, {"policy": None}),
+                ("policy.*expected", None, {"policy": np.zeros((3, 4), np.float32)}),
+                ("outcome.*float32", None, {"outcome": np.zeros(3)}),
+                ("planes.*expected", None, {"planes": np.zeros((3, 2, 16), np.uint8)}),
+                ("value.*expected", None, {"value": np.zeros(2, np.float32)}),
+                ("full.*expected uint8", None, {"full": np.ones(3, np.float32)}),
+                ("surprise.*finite", None, {"surprise": nan}),
+                ("networks.*KeyError", None, {"network": network}), ("networks", "[1]", {"network": network}),
+                ("networks", "[", {"network": network}), ("network: names more than the 2", '["a", "b"]',
+                                                          {"network": network})]:
+            with self.subTest(message, names=names):
+                self.write(SMALL, 3, metadata=dict(networks=names) if names else {}, **changes)
+                with self.assertRaisesRegex(TensorFileError, f"rows-000000.safetensors: .*{message}"):
+                    with Shard(self.path) as shard:
+                        shard.read()
 
 
 class Symmetries(unittest.TestCase):

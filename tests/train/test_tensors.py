@@ -1,5 +1,6 @@
 """tensors.py: safetensors files, with the stock package and without it."""
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -44,9 +45,25 @@ class TensorFiles(unittest.TestCase):
 
     def test_arrays_begin_at_multiples_of_their_elements(self):
         tensors.write(self.path, ARRAYS, METADATA)
-        header, begin = tensors.parse_header(self.path.read_bytes())
-        for name, array in ARRAYS.items():
-            self.assertEqual((begin + header[name]["data_offsets"][0]) % array.itemsize, 0, name)
+        with tensors.TensorFile(self.path) as file:
+            for name, array in ARRAYS.items():
+                self.assertEqual(file.entries[name][2] % array.itemsize, 0, name)
+
+    def test_rows_of_an_array_are_read_alone_even_when_the_files_name_is_gone(self):
+        tensors.write(self.path, ARRAYS, METADATA)
+        with tensors.TensorFile(self.path) as file:
+            self.path.unlink()
+            for first, last in [(0, 3), (1, 2), (2, 3), (1, 1)]:
+                np.testing.assert_array_equal(file.read("matrix", first, last), ARRAYS["matrix"][first:last])
+            np.testing.assert_array_equal(file.read("long", 0, 1), ARRAYS["long"])
+            self.assertEqual(file.read("empty", 0, 0).shape, (0, 4))
+
+    def test_a_file_that_gets_shorter_while_it_is_open_is_refused(self):
+        tensors.write(self.path, {"long": np.arange(100_000)}, {})
+        with tensors.TensorFile(self.path) as file:
+            os.truncate(self.path, 400_000)
+            np.testing.assert_array_equal(file.read("long", 0, 10), np.arange(10))
+            self.assertRaisesRegex(TensorFileError, "file.safetensors: long: .*shorter", file.read, "long")
 
     @unittest.skipIf(tensors.stock is None, "needs the safetensors package")
     def test_the_stock_package_reads_what_is_written_here_and_the_other_way_round(self):
@@ -81,7 +98,7 @@ class TensorFiles(unittest.TestCase):
             for read in (tensors.read, tensors.read_plain):
                 with self.subTest(change=change, read=read.__name__):
                     self.assertRaises(TensorFileError, read, self.path)
-        for text in (b"[]", b"{", b"\xff\xff", b'{"a": 1}', b'{"__metadata__": {"a": 1}}'):
+        for text in (b"[]", b"{", b"[" * 100_000, b"\xff\xff", b'{"a": 1}', b'{"__metadata__": {"a": 1}}'):
             self.path.write_bytes(len(text).to_bytes(8, "little") + text)
             self.assertRaises(TensorFileError, tensors.read_plain, self.path)
 

@@ -18,60 +18,100 @@ import games
 import model as networks
 import train
 from model import Architecture, Network
-from rows import Rows
+from rows import unpack
+from tensors import TensorFileError
 from train import Settings
 
 CONNECT4 = games.board_of("connect4")
 
 
 class Losses(unittest.TestCase):
-    def test_the_value_target_is_the_result_and_keeps_the_searchs_expectation(self):
-        value, outcome = torch.tensor([0.5, -0.2, 0.0]), torch.tensor([1.0, -1.0, 0.0])
-        self.assertEqual(train.value_targets(value, outcome, 0).tolist(), [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
-        for mix in (0.3, 1):
-            target = train.value_targets(value, outcome, mix)
-            torch.testing.assert_close(target.sum(1), torch.ones(3))
-            torch.testing.assert_close(target[:, 0] - target[:, 2], (1 - mix) * outcome + mix * value)
-
     def test_the_policy_loss_ignores_illegal_actions_and_is_least_at_the_target(self):
         legal = torch.tensor([[True, True, False]])
         policy = torch.tensor([[0.25, 0.75, 0.0]])
         entropy = -(policy * policy.clamp_min(1e-9).log()).sum()
+        batch = dict(legal=legal, policy=policy, policy_weight=torch.ones(1))
         for illegal in (-50.0, 50.0):
             logits = torch.tensor([[0.25, 0.75, 1.0]]).log() + torch.tensor([[0, 0, illegal]])
-            torch.testing.assert_close(train.policy_loss(logits, legal, policy), entropy)
-        self.assertGreater(float(train.policy_loss(torch.zeros(1, 3), legal, policy)), float(entropy))
+            torch.testing.assert_close(train.policy_loss(logits, batch), entropy)
+        self.assertGreater(float(train.policy_loss(torch.zeros(1, 3), batch)), float(entropy))
 
     def test_the_scalar_value_loss_is_the_squared_error_of_tanh(self):
-        outputs, value, outcome = torch.tensor([[0.3], [-2.0]]), torch.zeros(2), torch.tensor([1.0, -1.0])
-        expected = ((torch.tanh(outputs[:, 0]) - outcome) ** 2).mean()
-        torch.testing.assert_close(train.value_loss(outputs, value, outcome, 0), expected)
+        outputs, target = torch.tensor([[0.3], [-2.0]]), torch.tensor([1.0, -1.0])
+        expected = ((torch.tanh(outputs[:, 0]) - target) ** 2).mean()
+        torch.testing.assert_close(train.value_loss(outputs, dict(value_target=target, value_weight=torch.ones(2))),
+                                   expected)
+
+    def test_a_row_counts_by_its_weight_and_not_at_all_without_one(self):
+        batch = dict(legal=torch.ones(3, 2, dtype=torch.bool), policy=torch.tensor([[1.0, 0], [1, 0], [0, 1]]),
+                     policy_weight=torch.tensor([3.0, 1, 0]), wdl_target=torch.eye(3), value_weight=torch.zeros(3))
+        logits = torch.tensor([[1.0, -1], [-1, 1], [9, 0]], requires_grad=True)
+        costs = -torch.log_softmax(torch.tensor([1.0, -1]), 0)
+        loss = train.policy_loss(logits, batch)
+        torch.testing.assert_close(loss, (3 * costs[0] + costs[1]) / 4)
+        loss.backward()
+        self.assertEqual(logits.grad[2].tolist(), [0, 0])
+        self.assertEqual(float(train.value_loss(torch.rand(3, 3), batch)), 0)
 
 
 class Augmentation(unittest.TestCase):
     def test_planes_legal_actions_and_policy_move_together(self):
         for board in (CONNECT4, games.board_of("hex7-swap")):
-            rows = Rows(board, random_rows(board, 200, seed=1))
-            batch, moves = rows.batch(np.arange(200)), games.symmetries(board)
+            batch = {name: torch.from_numpy(array) for name, array in unpack(board, random_rows(board, 200, 1)).items()}
+            moves = games.symmetries(board)
             moved = train.augmented(batch, moves, np.random.default_rng(1))
             used = np.zeros(len(moves), int)
             for b in range(200):
-                fits = [np.array_equal(moved.inputs[b].reshape(board.inputs, -1), flat[:, cells])
-                        and np.array_equal(moved.policy[b], batch.policy[b][actions])
-                        and np.array_equal(moved.legal[b], batch.legal[b][actions])
-                        for flat in [batch.inputs[b].reshape(board.inputs, -1)] for cells, actions in moves]
+                flat = batch["inputs"][b].flatten(1)
+                fits = [torch.equal(moved["inputs"][b].flatten(1), flat[:, cells])
+                        and torch.equal(moved["policy"][b], batch["policy"][b][actions])
+                        and torch.equal(moved["legal"][b], batch["legal"][b][actions])
+                        for cells, actions in (map(np.ascontiguousarray, move) for move in moves)]
                 self.assertEqual(sum(fits), 1, f"row {b} of {board.game}")
                 used += fits
             self.assertGreater(used.min(), 60)
 
 
-class Schedule(unittest.TestCase):
-    def test_every_row_comes_up_once_before_any_comes_up_again(self):
-        rows = Rows(CONNECT4, random_rows(CONNECT4, 64, seed=1))
-        order = list(train.batches(rows, Settings(steps=8, batch=16), np.random.default_rng(1)))
-        for first in (0, 4):
-            self.assertEqual(sorted(np.concatenate(order[first:first + 4])), list(range(64)))
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
 
+    def write(self, count):
+        arrays = random_rows(CONNECT4, count, seed=1)
+        write_shard(self.folder / "data/rows-000000.safetensors", CONNECT4, arrays)
+        return arrays
+
+
+class Batches(Folder):
+    def test_every_row_comes_up_once_before_any_comes_up_again(self):
+        self.write(64)
+        for workers in (0, 2):
+            loader, count = train.open_rows([self.folder / "data"], Settings(batch=16), workers=workers)
+            order = [batch["episode"].tolist() for _, batch in zip(range(8), train.endless(loader))]
+            self.assertEqual(count, 64)
+            for first in (0, 4):
+                self.assertEqual(sorted(sum(order[first:first + 4], [])), list(range(64)))
+            self.assertNotEqual(order[:4], order[4:])
+
+    def test_the_rows_may_be_fewer_than_a_batch_but_not_one(self):
+        self.write(7)
+        loader, count = train.open_rows([self.folder / "data"], Settings(batch=16), workers=2)
+        self.assertGreater(len(next(train.endless(loader))["policy"]), 1)
+        self.write(1)
+        self.assertRaisesRegex(TensorFileError, "1 row is too few", train.open_rows, [self.folder / "data"], Settings())
+
+    def test_it_does_not_wait_for_ever_when_all_rows_are_gone(self):
+        self.write(64)
+        loader, _ = train.open_rows([self.folder / "data"], Settings(batch=16))
+        batches = train.endless(loader)
+        next(batches)
+        (self.folder / "data/rows-000000.safetensors").unlink()
+        self.assertRaises(TensorFileError, list, batches)
+
+
+class Schedule(unittest.TestCase):
     def test_the_rate_rises_then_falls_to_a_fiftieth(self):
         settings = Settings(steps=1000, lr=1.0)
         rates = [train.learning_rate(step, settings) for step in range(1000)]
@@ -81,31 +121,30 @@ class Schedule(unittest.TestCase):
         self.assertTrue((np.diff(rates[49:]) < 0).all())
 
 
-class Learning(unittest.TestCase):
+class Learning(Folder):
     def test_a_small_network_learns_64_rows_by_heart(self):
         torch.set_num_threads(1)
         for value in networks.OUTPUTS:
             torch.manual_seed(1)
             model = Network(CONNECT4, Architecture(blocks=1, channels=16, value=value))
-            rows = Rows(CONNECT4, random_rows(CONNECT4, 64, seed=1))
+            arrays = self.write(64)
             settings = Settings(steps=150, batch=32, lr=1e-2, symmetry=False, report_every=10)
             optimizer, losses = train.make_optimizer(model), []
+            loader, _ = train.open_rows([self.folder / "data"], settings)
             with self.subTest(value):
-                _, first = train.fit(model, optimizer, rows, Settings(steps=1, batch=32, lr=1e-9), losses.append)
-                policy, last = train.fit(model, optimizer, rows, settings, losses.append)
+                _, first = train.fit(model, optimizer, loader, Settings(steps=1, lr=1e-9), losses.append)
+                policy, last = train.fit(model, optimizer, loader, settings, losses.append)
                 self.assertLess(last, first / 4)
-                target = rows.arrays["policy"]
+                target = arrays["policy"]
                 entropy = -np.where(target > 0, target * np.log(np.maximum(target, 1e-9)), 0).sum(1).mean()
                 self.assertLess(policy - entropy, 0.05)
                 self.assertRegex(losses[-1], r"^step 150/150  policy \d\.\d+  value \d\.\d+  \d+ rows/s$")
 
 
-class Program(unittest.TestCase):
+class Program(Folder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        write_shard(self.folder / "data/rows-000000.safetensors", CONNECT4, random_rows(CONNECT4, 100, seed=1))
+        super().setUp()
+        self.write(100)
 
     def run_train(self, *more):
         """The exit status of train.py, and what it wrote to standard output and error."""

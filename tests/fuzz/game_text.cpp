@@ -6,9 +6,11 @@
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/mnk.hpp>
+#include <batchmate/game/othello.hpp>
 #include <batchmate/game/tictactoe.hpp>
 
-#include <array>
+#include <iterator>
 #include <string>
 
 using namespace batchmate;
@@ -68,15 +70,23 @@ void read_text(std::string_view input) {
   }
 }
 
-/// A new game with text is one more of these.
-using reader = void (*)(std::string_view);
-constexpr std::array<reader, 7> games{read_text<tictactoe>,    read_text<connect4>, read_text<hex<1>>,
-                                      read_text<hex<3, true>>, read_text<hex<7>>,   read_text<hex<13>>,
-                                      read_text<hex<19>>};
+/// A new game with text is one more of these, at the end.
+constexpr void (*games[])(std::string_view) = {
+    read_text<tictactoe>,     //
+    read_text<connect4>,      //
+    read_text<hex<1>>,        //
+    read_text<hex<3, true>>,  //
+    read_text<hex7>,          //
+    read_text<hex13>,         //
+    read_text<hex<19>>,       //
+    read_text<othello>,       //
+    read_text<mnk<4, 3, 3>>,  //
+    read_text<gomoku>,        //
+};
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
-  if (size > 0) games[data[0] % games.size()](fuzz::text_of(data + 1, size - 1));
+  if (size > 0) games[data[0] % std::size(games)](fuzz::text_of(data + 1, size - 1));
   return 0;
 }

@@ -17,10 +17,7 @@ struct pair_counts {
   /// Mean share of the points, in [0, 1]; 1/2 before the first pair.
   double score() const {
     if (pairs() == 0) return 0.5;
-    double sum = 0;
-    for (std::size_t k = 0; k < of.size(); ++k)
-      sum += static_cast<double>(k) / 4 * static_cast<double>(of[k]) / static_cast<double>(pairs());
-    return sum;
+    return static_cast<double>(of[1] + 2 * of[2] + 3 * of[3] + 4 * of[4]) / static_cast<double>(4 * pairs());
   }
 
   /// Variance of a pair's share of the points, about the mean of these pairs.
@@ -44,7 +41,7 @@ inline double elo_of_score(double score) {
   double const infinite = std::numeric_limits<double>::infinity();
   if (score <= 0) return -infinite;
   if (score >= 1) return infinite;
-  return -400 * std::log10(1 / score - 1);
+  return 400 * std::log10(score / (1 - score));
 }
 
 /// The chance that a standard normal number is below x.

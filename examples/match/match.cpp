@@ -1,91 +1,264 @@
-// Two networks, or a network and a simple opponent, play a match from random openings, each played with both
-// colours.
+// Two networks, or two settings of one, play a match: from every opening two games with swapped colours, all at once.
+
+#include <batchmate/net/atomic_file.hpp>
 
 #include <common/flags.hpp>
 #include <common/games.hpp>
-#include <common/program.hpp>
+#include <common/interrupt.hpp>
 
 #include <match/match.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
 namespace {
 
+char const* const examples = R"(Examples:
+  match --game hex7 --first new.safetensors --second old.safetensors --simulations 100 --openings 200
+      which network is better
+  match --first shipped,leaves=1 --second shipped,leaves=16 --simulations 200
+      what a setting costs
+  match --first shipped,precision=bf16 --second shipped,precision=fp32 --sprt elo0=-10,elo1=0 --openings 5000
+      ends as soon as the pairs decide
+
+Games depend on the seed and the settings alone, not on --games and --threads: compare games_hash. Elo are logistic,
+and their interval and the sequential test are worked out from pairs of games.
+)";
+
+/// Everything that the flags say.
 struct job {
-  std::string game = "connect4", first = "shipped", second = "uniform", summary;
-  match_settings match{};
+  std::string game = "connect4";
+  match_settings match;
+  std::optional<sprt> test;
+  double confidence = 0.95;  ///< of the interval of Elo
+  double progress = 10;      ///< seconds between lines; 0: none
+  std::string out;           ///< file of games; empty: none
+  std::string summary;       ///< file, `-` for standard output, or empty
 };
 
-/// A player's name as an evaluator: `uniform`, `rollout`, or a network on the best evaluator built in.
-common::evaluator_choice player(std::string const& name) {
-  bool const simple = name == "uniform" || name == "rollout";
-  return {.kind = simple ? name : "auto", .network = name};
+/// The file of games, if one is wanted; lines are whole or missing.
+class game_file {
+ public:
+  /// Creates the file. Throws `batchmate::file_error`.
+  game_file(std::filesystem::path path, std::string const& game) : path_(std::move(path)) {
+    if (path_.empty()) return;
+    file_.reset(std::fopen(path_.c_str(), "wbe"));
+    if (!file_) batchmate::throw_file_error(path_, "create");
+    std::setvbuf(file_.get(), nullptr, _IOLBF, 1 << 16);  // people look at it while it grows
+    write("# " + game + ": pair, who moves first, points of the first player, opening, moves");
+  }
+
+  /// Adds a line. Throws `batchmate::file_error`.
+  void write(std::string const& line) {
+    if (file_ && std::fputs((line + '\n').c_str(), file_.get()) < 0)
+      batchmate::throw_file_error(path_, "write");
+  }
+
+  /// Writes all that is left. Throws `batchmate::file_error`.
+  void finish() {
+    if (file_ && std::fclose(file_.release()) != 0) batchmate::throw_file_error(path_, "write");
+  }
+
+ private:
+  std::filesystem::path path_;
+  batchmate::file_handle file_;
+};
+
+/// Flags as they are typed, before they become a job.
+struct typed {
+  std::string first = "shipped", second = "uniform", openings = "100", test;
+  std::string simulations, exploration, fpu_reduction;
+};
+
+void add_flags(CLI::App& app, job& to, typed& in) {
+  app.add_option("--game", to.game, "The game")
+      ->check(CLI::IsMember(common::game_names()))
+      ->capture_default_str();
+  app.add_option(
+         "--first", in.first,
+         "NETWORK[,KEY=VALUE]...: a file, shipped, random:BxC:SEED, uniform or rollout; settings below")
+      ->capture_default_str();
+  app.add_option("--second", in.second, "The opponent, likewise")->capture_default_str();
+  app.add_option("--simulations", in.simulations,
+                 "Of both players, visits of the root's children a move [100]");
+  app.add_option("--exploration", in.exploration, "Of both players");
+  app.add_option("--fpu-reduction", in.fpu_reduction,
+                 "Of both players: what an unvisited move is worth less than its parent");
+  app.add_option("--openings", in.openings,
+                 "A number of distinct random openings, or a file: a position or moves a line. Each is "
+                 "played with both colours")
+      ->capture_default_str();
+  app.add_option("--opening-plies", to.match.opening_plies, "Random moves before the players take over")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--seed", to.match.seed, "Of the openings and of searches that draw")->capture_default_str();
+  app.add_option("--sprt", in.test,
+                 "elo0=X,elo1=Y[,alpha=0.05][,beta=0.05]: end when the pairs decide whether the first player "
+                 "is X or Y Elo stronger");
+  app.add_option("--confidence", to.confidence, "Of the interval of Elo")
+      ->check(CLI::Range(0.5, 0.999999))
+      ->capture_default_str();
+  app.add_option("--games", to.match.games, "In flight; changes no game")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--threads", to.match.threads, "Changes no game; default: one a core")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--out", to.out, "File for the games, a line each, in their order");
+  app.add_option("--summary", to.summary, "File for the result as JSON; - for standard output");
+  app.add_option("--progress", to.progress, "Seconds between lines on standard error; 0: none")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
 }
 
-void print(job const& wanted, match_score const& score) {
-  std::printf("%s: %s against %s, %d simulations a move\n", wanted.game.c_str(), wanted.first.c_str(),
-              wanted.second.c_str(), wanted.match.search.simulations);
-  std::printf("%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
-              score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.score());
+/// The rest of the job. Throws `common::usage_error`.
+void complete(job& to, typed const& in) {
+  setting_list usual;
+  for (auto const& [key, value] : setting_list{{"simulations", in.simulations},
+                                               {"exploration", in.exploration},
+                                               {"fpu-reduction", in.fpu_reduction}})
+    if (!value.empty()) usual.emplace_back(key, value);
+  to.match.players = {parse_player("--first", in.first, usual), parse_player("--second", in.second, usual)};
+  if (!in.test.empty()) to.test = parse_sprt("--sprt", in.test);
+  if (!std::all_of(in.openings.begin(), in.openings.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    to.match.openings_file = in.openings;
+    return;
+  }
+  auto const end = in.openings.data() + in.openings.size();
+  bool const number = std::from_chars(in.openings.data(), end, to.match.openings).ec == std::errc{};
+  if (!number || to.match.openings < 1 || to.match.openings > 1 << 28)
+    throw common::usage_error("--openings: expected a number from 1 or a file, found '" + in.openings + "'");
 }
 
-/// Writes the result as JSON, if that is wanted. Throws `batchmate::file_error`.
-void write(job const& wanted, match_result const& result) {
-  if (wanted.summary.empty()) return;
-  match_score const& score = result.score;
-  nlohmann::json const summary{{"game", wanted.game},
-                               {"first", result.first},
-                               {"second", result.second},
-                               {"search", wanted.match.search.identity()},
-                               {"openings", wanted.match.openings},
-                               {"seed", wanted.match.seed},
-                               {"wins", score.wins},
-                               {"draws", score.draws},
-                               {"losses", score.losses},
-                               {"score", score.score()}};
-  std::ofstream file(wanted.summary);
-  file << summary.dump(2) << '\n';
-  if (!file.flush()) throw batchmate::file_error(wanted.summary + ": cannot be written");
+/// Null for what is infinite or unknown.
+nlohmann::json number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+std::string hexadecimal(std::uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+std::string name_of(verdict found) {
+  return found == verdict::h1 ? "H1" : found == verdict::h0 ? "H0" : "none";
+}
+
+nlohmann::json summary_of(job const& wanted, match_facts const& facts, scoreboard const& board) {
+  match_score const& score = board.score();
+  auto const interval = interval_of(score.pairs, wanted.confidence);
+  nlohmann::json summary{{"game", wanted.game},
+                         {"first", facts.evaluators[0]},
+                         {"second", facts.evaluators[1]},
+                         {"first_search", identity(wanted.match.players[0].search)},
+                         {"second_search", identity(wanted.match.players[1].search)},
+                         {"openings", facts.openings},
+                         {"seed", wanted.match.seed},
+                         {"wins", score.wins},
+                         {"wins_moving_first", score.wins_moving_first},
+                         {"draws", score.draws},
+                         {"losses", score.losses},
+                         {"score", score.pairs.score()},
+                         {"pairs", score.pairs.of},
+                         {"elo", number(elo_of_score(score.pairs.score()))},
+                         {"elo_low", interval ? number(interval->low) : nlohmann::json()},
+                         {"elo_high", interval ? number(interval->high) : nlohmann::json()},
+                         {"confidence", wanted.confidence},
+                         {"superiority", interval ? number(interval->superiority) : nlohmann::json()},
+                         {"plies", score.plies},
+                         {"games_hash", hexadecimal(score.games_hash)},
+                         {"seconds", board.seconds()}};
+  if (wanted.test)
+    summary["sprt"] = {{"elo0", wanted.test->elo0},
+                       {"elo1", wanted.test->elo1},
+                       {"alpha", wanted.test->alpha},
+                       {"beta", wanted.test->beta},
+                       {"ratio", log_likelihood_ratio(score.pairs, wanted.test->elo0, wanted.test->elo1)},
+                       {"lower", wanted.test->lower()},
+                       {"upper", wanted.test->upper()},
+                       {"accepted", name_of(score.found)}};
+  return summary;
+}
+
+/// A line of progress.
+void tell(match_score const& score) {
+  std::fprintf(stderr, "match: %d games: %d won, %d drawn, %d lost; score %.1f %%\n", score.games(),
+               score.wins, score.draws, score.losses, 100 * score.pairs.score());
+}
+
+void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboard const& board) {
+  match_score const& score = board.score();
+  std::fprintf(to, "%s: %s against %s\n", wanted.game.c_str(), wanted.match.players[0].text.c_str(),
+               wanted.match.players[1].text.c_str());
+  for (std::size_t p = 0; p < 2; ++p)
+    std::fprintf(to, "  %-7s %s; %s\n", p == 0 ? "first" : "second", facts.evaluators[p].c_str(),
+                 identity(wanted.match.players[p].search).c_str());
+  std::fprintf(to, "%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
+               score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.pairs.score());
+  auto const& of = score.pairs.of;
+  std::fprintf(to, "pairs with 0, 1/2, 1, 3/2 and 2 points: %lld, %lld, %lld, %lld, %lld\n",
+               static_cast<long long>(of[0]), static_cast<long long>(of[1]), static_cast<long long>(of[2]),
+               static_cast<long long>(of[3]), static_cast<long long>(of[4]));
+  if (auto const interval = interval_of(score.pairs, wanted.confidence))
+    std::fprintf(to, "Elo %+.1f, with %g %% confidence %+.1f to %+.1f; stronger with chance %.1f %%\n",
+                 elo_of_score(score.pairs.score()), 100 * wanted.confidence, interval->low, interval->high,
+                 100 * interval->superiority);
+  else
+    std::fprintf(to, "Elo %+.1f, of unknown confidence: all pairs ended alike\n",
+                 elo_of_score(score.pairs.score()));
+  if (!wanted.test) return;
+  std::fprintf(to, "test of Elo %g (H0) against %g (H1): log-likelihood ratio %.2f in (%.2f, %.2f), ",
+               wanted.test->elo0, wanted.test->elo1,
+               log_likelihood_ratio(score.pairs, wanted.test->elo0, wanted.test->elo1), wanted.test->lower(),
+               wanted.test->upper());
+  std::fprintf(to, score.found == verdict::none ? "not decided\n" : "%s accepted\n",
+               name_of(score.found).c_str());
+}
+
+void write_summary(std::string const& file, std::string const& text) {
+  if (file == "-") std::fputs(text.c_str(), stdout);
+  if (file.empty() || file == "-") return;
+  std::ofstream out(file);
+  out << text;
+  if (!out.flush()) throw batchmate::file_error(file + ": cannot be written");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   job wanted;
-  wanted.match.search = {.simulations = 100, .noise_fraction = 0, .temperature = 0};
-  CLI::App app{"Plays a match between two evaluators at equal simulations, all games at once.", "match"};
-  app.add_option("--game", wanted.game, "game")
-      ->check(CLI::IsMember(common::game_names()))
-      ->capture_default_str();
-  app.add_option("--first", wanted.first, "network file, shipped, random:BxC:SEED, uniform or rollout")
-      ->capture_default_str();
-  app.add_option("--second", wanted.second, "the opponent, likewise")->capture_default_str();
-  app.add_option("--simulations", wanted.match.search.simulations, "visits of the root's children a move")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--exploration", wanted.match.search.exploration, "c_puct")->capture_default_str();
-  app.add_option("--fpu-reduction", wanted.match.search.fpu_reduction,
-                 "what an unvisited move is worth less than its parent")
-      ->capture_default_str();
-  app.add_option("--openings", wanted.match.openings, "random openings, each played with both colours")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--opening-plies", wanted.match.opening_plies, "random moves before the players take over")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--seed", wanted.match.seed, "of the openings")->capture_default_str();
-  app.add_option("--summary", wanted.summary, "file to write the result to, as JSON");
+  wanted.match.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  typed in;
+  CLI::App app{
+      "Plays a match between two networks or two settings, both colours from every opening, many games at "
+      "once.",
+      "match"};
+  app.footer(examples + setting_names());
+  add_flags(app, wanted, in);
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("match", [&] {
-    match_result const result = common::with_game(wanted.game, [&]<batchmate::game G>() {
-      return play_match<G>(wanted.match, player(wanted.first), player(wanted.second));
-    });
-    print(wanted, result.score);
-    write(wanted, result);
-    return 0;
+    complete(wanted, in);
+    common::interrupt_watch const interrupt;
+    game_file file(wanted.out, wanted.game);
+    scoreboard board(
+        wanted.test, interrupt.token(), [&](std::string const& line) { file.write(line); }, tell,
+        std::chrono::duration<double>(wanted.progress));
+    match_facts const facts = common::with_game(
+        wanted.game, [&]<batchmate::game G>() { return play_match<G>(wanted.match, board); });
+    file.finish();
+    print(wanted.summary == "-" ? stderr : stdout, wanted, facts, board);
+    write_summary(wanted.summary, summary_of(wanted, facts, board).dump(2) + "\n");
+    return interrupt.received() ? 128 + interrupt.received() : 0;
   });
 }

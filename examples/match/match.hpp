@@ -1,39 +1,34 @@
 #pragma once
 
-#include <batchmate/search/puct.hpp>
+#include <batchmate/game/concepts.hpp>
 
-#include <common/evaluators.hpp>
+#include <match/scoreboard.hpp>
+#include <match/settings.hpp>
 
+#include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
-/// What is played: every opening twice, the players swapping sides.
+/// What is played and how.
 struct match_settings {
-  int openings = 100;
-  int opening_plies = 4;  ///< random moves before the players take over
-  std::uint64_t seed = 1;
-  batchmate::puct search{};  ///< of both players
+  std::array<player_settings, 2> players;
+  int openings = 100;                   ///< distinct random ones, if no file is given
+  int opening_plies = 4;                ///< their length
+  std::filesystem::path openings_file;  ///< empty: random openings
+  std::uint64_t seed = 1;               ///< of the openings and of searches that draw
+  int games = 256;                      ///< in flight, at most; changes no game
+  int threads = 1;                      ///< changes no game
 };
 
-/// The result of a match, from the first player's side.
-struct match_score {
-  int wins = 0, draws = 0, losses = 0;
-  int wins_moving_first =
-      0;  ///< of the wins, in games where the first player made the first move after the opening
-
-  int games() const { return wins + draws + losses; }
-  /// Points a game: a win is 1, a draw 1/2.
-  double score() const { return games() > 0 ? (wins + 0.5 * draws) / games() : 0; }
+/// What there was to play.
+struct match_facts {
+  std::array<std::string, 2> evaluators;  ///< identities (players)
+  int openings = 0;
 };
 
-/// A match that has been played.
-struct match_result {
-  std::string first, second;  ///< the evaluators' identities
-  match_score score;
-};
-
-/// Plays a match of game G; `game.cpp.in` instantiates it for every game. Throws `common::usage_error` and the
-/// library's errors.
+/// Plays a match, many games at once: from every opening two games, the players swapping sides. A game is a function
+/// of the seed, its number, the searches' settings and the evaluators' answers. Throws `common::usage_error` and the
+/// library's errors. Every game's is compiled in a file of its own.
 template <batchmate::game G>
-match_result play_match(match_settings const& settings, common::evaluator_choice const& first,
-                        common::evaluator_choice const& second);
+match_facts play_match(match_settings const& settings, scoreboard& board);

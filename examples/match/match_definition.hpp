@@ -1,144 +1,257 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
 #include <batchmate/core/random.hpp>
 #include <batchmate/eval/answers.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
 
 #include <match/match.hpp>
+#include <match/openings.hpp>
+#include <match/searches.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
-/// All games of a match at once: in every step the positions of each player's searches are one batch.
+/// An evaluator, and which of its slots to use.
 template <batchmate::game G>
-class match {
+struct evaluator_slot {
+  batchmate::any_evaluator<G>* evaluator = nullptr;
+  int slot = 0;
+};
+
+/// One thread's games. What both players ask for is evaluated in batches, one for each player.
+template <batchmate::game_with_text G>
+class match_worker {
  public:
-  match(match_settings const& settings, batchmate::any_evaluator<G> first, batchmate::any_evaluator<G> second)
-      : settings_(settings), players_{std::move(first), std::move(second)} {
-    for (auto& player : players_) {
-      player.reserve({batchmate::layout_of<G>(), 1, rows()});
-      buffers_.emplace_back(player, rows());
+  /// A worker with `games` games in flight. The evaluators are reserved for their slots, and all that is passed
+  /// outlives the worker.
+  match_worker(match_settings const& settings, int games, std::array<evaluator_slot<G>, 2> const& evaluators,
+               std::vector<opening<G>> const& openings, scoreboard& board)
+      : settings_(settings), openings_(openings), board_(board) {
+    for (std::size_t p = 0; p < 2; ++p) {
+      players_[p].at = evaluators[p];
+      players_[p].buffer =
+          batchmate::batch_buffer<G>(*evaluators[p].evaluator, rows_for(settings.players[p].search, games));
     }
-    for (G const& opening : random_openings())
-      for (int swapped = 0; swapped < 2; ++swapped) games_.emplace_back(settings_.search, opening, swapped);
-    for (std::size_t g = 0; g < games_.size(); ++g)
-      for (auto& tree : games_[g].trees) tree->start(batchmate::random_key{settings_.seed}.split(g), 0);
+    for (int i = 0; i < games; ++i) {
+      auto& game = games_.emplace_back(std::make_unique<one_game>());
+      for (std::size_t p = 0; p < 2; ++p) game->trees[p] = make_tree<G>(settings.players[p].search);
+      begin(*game);
+    }
   }
 
-  /// Plays all games to their end.
-  match_score play() {
-    while (step(0) + step(1) > 0) {
+  /// The most rows of a batch for so many games.
+  static int rows_for(any_search const& search, int games) {
+    return static_cast<int>(std::min(std::int64_t{max_rows(search)} * games, std::int64_t{4096}));
+  }
+
+  /// Plays until there is no game left. While a batch of one player is evaluated, the other's is made.
+  void play() {
+    try {
+      while (playing_ > 0 && !board_.over())
+        for (std::size_t p = 0; p < 2; ++p) step(p);
+    } catch (...) {
+      let_evaluators_end();
+      throw;
     }
-    match_score score;
-    for (one_game const& g : games_) {
-      // The result is for the player to move at the end.
-      float const result = *g.position.result() * (g.to_move == 0 ? 1.0f : -1.0f);
-      if (result > 0) {
-        ++score.wins;
-        score.wins_moving_first += !g.swapped;
-      } else {
-        ++(result < 0 ? score.losses : score.draws);
-      }
-    }
-    return score;
+    let_evaluators_end();
   }
 
  private:
-  using tree_of = batchmate::puct::tree<G>;
-
-  struct one_game {
-    one_game(batchmate::puct const& search, G const& opening, bool swap)
-        : position(opening), to_move(swap), swapped(swap) {
-      for (auto& tree : trees) tree = std::make_unique<tree_of>(search);
-    }
-    G position;
-    int to_move;   // which player
-    bool swapped;  // the second player moves first
-    int first_row = 0, rows = 0;
-    std::array<std::unique_ptr<tree_of>, 2> trees;  // (players)
+  struct player {
+    evaluator_slot<G> at;
+    batchmate::batch_buffer<G> buffer;
+    int asked = 0;          // rows of the batch under way
+    std::size_t first = 0;  // game to begin with, as the last step stopped there for want of rows
   };
 
-  int rows() const { return 2 * settings_.openings * settings_.search.max_rows(); }
+  struct one_game {
+    int number = -1;  // none is played if negative
+    G position;
+    std::size_t to_move = 0;                            // player
+    int first_row = 0, rows = 0;                        // of the batch under way
+    std::vector<int> actions;                           // since the opening
+    std::array<std::unique_ptr<any_tree<G>>, 2> trees;  // (players)
+  };
 
-  /// Goes on with all games in which this player is to move, then evaluates their leaves; how many games that
-  /// were.
-  int step(int player) {
-    auto& evaluator = players_[static_cast<std::size_t>(player)];
-    auto& buffer = buffers_[static_cast<std::size_t>(player)];
-    batchmate::row_range<G> rows(buffer.positions(), buffer.rows(), buffer.capacity());
-    int busy = 0;
-    for (one_game& g : games_)
-      if (g.to_move == player && !g.position.result()) {
-        think(g, rows);
-        ++busy;
-      }
-    if (evaluator.needs_planes()) rows.encode();
-    batchmate::batch<G> const asked = buffer.view(0, rows.used());
-    if (asked.count > 0) evaluator.submit(0, asked);
-    if (asked.count > 0) evaluator.wait(0);
-    batchmate::check_answers(asked, evaluator);
-    for (one_game& g : games_)
-      if (g.rows > 0)
-        g.trees[static_cast<std::size_t>(player)]->absorb(asked.slice(g.first_row, std::exchange(g.rows, 0)));
-    return busy;
+  /// Takes the answers that a player has waited for, and asks for more.
+  void step(std::size_t p) {
+    player& now = players_[p];
+    absorb(p);
+    batchmate::row_range<G> rows(now.buffer.positions(), now.buffer.rows(), now.buffer.capacity());
+    std::size_t const count = games_.size(), first = std::exchange(now.first, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::size_t const at = (first + i) % count;
+      go_on(*games_[at], p, rows);
+      if (!rows.full()) continue;
+      now.first = (at + 1) % count;
+      break;
+    }
+    now.asked = rows.used();
+    if (now.asked == 0) return;
+    if (now.at.evaluator->needs_planes()) rows.encode();
+    now.at.evaluator->submit(now.at.slot, now.buffer.view(0, now.asked));
   }
 
-  /// Searches until rows are pushed or a move has been made.
-  void think(one_game& g, batchmate::row_range<G>& rows) {
-    tree_of& tree = *g.trees[static_cast<std::size_t>(g.to_move)];
-    while (!tree.done()) {
-      g.first_row = rows.used();
-      tree.collect(g.position, rows);
-      g.rows = rows.used() - g.first_row;
-      if (g.rows > 0) return;
-    }
-    tree.decide(decision_);
-    g.position.play(decision_.action);
-    if (g.position.result()) {
-      g.to_move ^= 1;
-      return;
-    }
-    for (auto& each : g.trees) each->advance(decision_.action);
-    g.to_move ^= 1;
+  void absorb(std::size_t p) {
+    player& now = players_[p];
+    if (now.asked == 0) return;
+    now.at.evaluator->wait(now.at.slot);
+    batchmate::batch<G> const answered = now.buffer.view(0, std::exchange(now.asked, 0));
+    batchmate::check_answers(answered, *now.at.evaluator);
+    for (auto& game : games_)
+      if (game->rows > 0 && game->to_move == p)
+        game->trees[p]->absorb(answered.slice(game->first_row, std::exchange(game->rows, 0)));
   }
 
-  /// Distinct unfinished positions after random moves from the start.
-  std::vector<G> random_openings() const {
-    std::vector<G> openings;
-    std::vector<std::string> seen;
-    batchmate::random_stream random(batchmate::random_key{settings_.seed}.split(batchmate::purpose::opening));
-    for (int tries = 0; static_cast<int>(openings.size()) < settings_.openings; ++tries) {
-      batchmate::expects(tries < 1000 * settings_.openings, "match: there are not ", settings_.openings,
-                         " distinct openings of ", settings_.opening_plies, " plies");
-      G position;
-      for (int ply = 0; ply < settings_.opening_plies && !position.result(); ++ply) {
-        auto const legal = position.legal_actions();
-        position.play(legal.nth(static_cast<int>(random.below(static_cast<std::uint32_t>(legal.count())))));
-      }
-      if (position.result() || std::find(seen.begin(), seen.end(), position.to_text()) != seen.end())
+  /// Goes on with a game while this player is to move, until rows are pushed.
+  void go_on(one_game& game, std::size_t p, batchmate::row_range<G>& rows) {
+    while (game.number >= 0 && game.to_move == p && !rows.full()) {
+      any_tree<G>& tree = *game.trees[p];
+      if (tree.done()) {
+        move(game);
         continue;
-      seen.push_back(position.to_text());
-      openings.push_back(position);
+      }
+      game.first_row = rows.used();
+      tree.collect(game.position, rows);
+      game.rows = rows.used() - game.first_row;
+      if (game.rows > 0) return;
     }
-    return openings;
   }
 
-  match_settings settings_;
-  std::array<batchmate::any_evaluator<G>, 2> players_;
-  std::vector<batchmate::batch_buffer<G>> buffers_;  // (players)
-  std::vector<one_game> games_;
+  /// Plays the move that the search has found.
+  void move(one_game& game) {
+    game.trees[game.to_move]->decide(decision_);
+    game.position.play(decision_.action);
+    game.actions.push_back(decision_.action);
+    game.to_move ^= 1;
+    if (game.position.result())
+      finish(game);
+    else
+      for (auto& tree : game.trees) tree->advance(decision_.action);
+  }
+
+  void finish(one_game& game) {
+    // The result is for the player to move at the end.
+    float const result = *game.position.result() * (game.to_move == 0 ? 1.0f : -1.0f);
+    finished_game done{result > 0 ? 2 : result < 0 ? 0 : 1, static_cast<int>(game.actions.size()), ""};
+    char const* const points[] = {"0", "1/2", "1"};
+    int const pair = game.number / 2;
+    done.line = batchmate::concat(pair, '\t', game.number % 2 == 0 ? "first" : "second", '\t',
+                                  points[done.half_points], '\t',
+                                  openings_[static_cast<std::size_t>(pair)].text, '\t');
+    for (std::size_t i = 0; i < game.actions.size(); ++i)
+      done.line += (i > 0 ? " " : "") + G::action_text(game.actions[i]);
+    board_.finish(game.number, std::move(done));
+    --playing_;
+    begin(game);
+  }
+
+  /// Begins the next game of the match, if one is left.
+  void begin(one_game& game) {
+    auto const number = board_.begin();
+    game.number = number.value_or(-1);
+    if (!number) return;
+    ++playing_;
+    game.position = openings_[static_cast<std::size_t>(*number / 2)].position;
+    game.to_move = static_cast<std::size_t>(*number % 2);
+    game.actions.clear();
+    for (std::size_t p = 0; p < 2; ++p)
+      game.trees[p]->start(
+          batchmate::random_key{settings_.seed}.split(static_cast<std::uint64_t>(*number)).split(p), 0);
+  }
+
+  /// The buffers must outlive what is under way, whatever has become of it.
+  void let_evaluators_end() {
+    for (player& each : players_) {
+      try {
+        if (each.asked > 0) each.at.evaluator->wait(each.at.slot);
+      } catch (std::exception const&) {
+        // Nobody waits for these answers.
+      }
+    }
+  }
+
+  match_settings const& settings_;
+  std::vector<opening<G>> const& openings_;
+  scoreboard& board_;
+  int playing_ = 0;
+  std::array<player, 2> players_;
+  std::vector<std::unique_ptr<one_game>> games_;
   batchmate::decision<G> decision_;
 };
 
+/// The evaluators of a match: an evaluator that is shared serves all threads, each on a slot of its own; of any other
+/// every thread has a copy.
 template <batchmate::game G>
-match_result play_match(match_settings const& settings, common::evaluator_choice const& first,
-                        common::evaluator_choice const& second) {
-  auto one = common::make_evaluator<G>(first).evaluator, other = common::make_evaluator<G>(second).evaluator;
-  match_result result{one.identity(), other.identity(), {}};
-  result.score = match<G>(settings, std::move(one), std::move(other)).play();
-  return result;
+class match_evaluators {
+ public:
+  /// For so many threads and batches of so many rows (players).
+  match_evaluators(std::array<batchmate::any_evaluator<G>, 2> evaluators, int threads,
+                   std::array<int, 2> rows) {
+    for (std::size_t p = 0; p < 2; ++p) {
+      bool const shared = evaluators[p].is_shared();
+      for (int i = 0; i < (shared ? 1 : threads); ++i) {
+        held_[p].push_back(evaluators[p]);
+        held_[p].back().reserve({batchmate::layout_of<G>(), shared ? threads : 1, rows[p]});
+      }
+    }
+  }
+
+  /// What a thread uses.
+  std::array<evaluator_slot<G>, 2> of(int thread) {
+    std::array<evaluator_slot<G>, 2> slots;
+    for (std::size_t p = 0; p < 2; ++p) {
+      bool const shared = held_[p].size() == 1;
+      slots[p] = {&held_[p][shared ? 0 : static_cast<std::size_t>(thread)], shared ? thread : 0};
+    }
+    return slots;
+  }
+
+ private:
+  std::array<std::vector<batchmate::any_evaluator<G>>, 2> held_;  // (players, threads or 1)
+};
+
+template <batchmate::game G>
+match_facts play_match(match_settings const& settings, scoreboard& board) {
+  auto const openings = settings.openings_file.empty()
+                            ? random_openings<G>(settings.openings, settings.opening_plies, settings.seed)
+                            : openings_in<G>(settings.openings_file);
+  std::array players{common::make_evaluator<G>(settings.players[0].evaluator).evaluator,
+                     common::make_evaluator<G>(settings.players[1].evaluator).evaluator};
+  match_facts const facts{{players[0].identity(), players[1].identity()}, static_cast<int>(openings.size())};
+  int const games = std::min(settings.games, 2 * facts.openings), threads = std::min(settings.threads, games);
+  int const most = (games + threads - 1) / threads;
+  match_evaluators<G> evaluators(std::move(players), threads,
+                                 {match_worker<G>::rows_for(settings.players[0].search, most),
+                                  match_worker<G>::rows_for(settings.players[1].search, most)});
+  board.open(facts.openings);
+  std::exception_ptr failure;
+  std::mutex failing;
+  auto const work = [&](int thread) {
+    try {
+      int const share = games / threads + (thread < games % threads);
+      match_worker<G>(settings, share, evaluators.of(thread), openings, board).play();
+    } catch (...) {
+      std::scoped_lock const lock(failing);
+      if (!failure) failure = std::current_exception();
+      board.give_up();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
+    work(0);
+  }
+  if (failure) std::rethrow_exception(failure);
+  return facts;
 }

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <common/evaluators.hpp>
+
+#include <match/searches.hpp>
+#include <match/sprt.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+/// A player: what evaluates its positions, and its search.
+struct player_settings {
+  std::string text;  ///< as the flag gave it
+  common::evaluator_choice evaluator;
+  any_search search;
+};
+
+/// Settings as names and values in the order they were given.
+using setting_list = std::vector<std::pair<std::string, std::string>>;
+
+/// The player that a flag describes: `NETWORK[,KEY=VALUE]...`, NETWORK being a file, `shipped`,
+/// `random:BLOCKSxCHANNELS:SEED`, `uniform` or `rollout`, and KEY `search`, a setting of that search, `evaluator`,
+/// `precision`, `plan` or `cache`. `usual` are settings that hold for both players; those that the player's search
+/// does not have are passed over. Throws `common::usage_error`, which begins with the flag's name.
+player_settings parse_player(std::string const& flag, std::string const& text, setting_list const& usual);
+
+/// The test that `elo0=X,elo1=Y[,alpha=A][,beta=B]` describes. Throws `common::usage_error`.
+sprt parse_sprt(std::string const& flag, std::string const& text);
+
+/// What `--help` says of the settings.
+std::string setting_names();

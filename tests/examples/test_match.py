@@ -1,0 +1,291 @@
+"""The arena, match: its games, what it counts and works out of them, and when it stops."""
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+MATCH = Path(os.environ["BATCHMATE_EXAMPLES_DIR"]) / "match"
+NETWORK = "random:2x8:1"
+TWO_SETTINGS = ["--first", f"{NETWORK},simulations=24,leaves=3", "--second", "uniform,simulations=16"]
+LINES = [[3 * r + c for c in range(3)] for r in range(3)] + [[3 * r + c for r in range(3)] for c in range(3)] + \
+    [[0, 4, 8], [2, 4, 6]]
+
+
+def run(*flags):
+    """(exit status, standard output, standard error) of the program."""
+    done = subprocess.run([MATCH, "--progress", "0", *flags], capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def score_of(text):
+    """Half points."""
+    return {"0": 0, "1/2": 1, "1": 2}[text]
+
+
+def tictactoe_winner(moves):
+    """Who wins after these moves, 0 for whoever moved first, 1 or None; checks that the game goes on until then."""
+    board, winner = [None] * 9, None
+    for ply, move in enumerate(moves):
+        assert winner is None, moves
+        cell = "abc".index(move[0]) + 3 * (int(move[1:]) - 1)
+        assert board[cell] is None, moves
+        board[cell] = ply % 2
+        if any(all(board[c] == ply % 2 for c in line) for line in LINES):
+            winner = ply % 2
+    assert winner is not None or None not in board, moves
+    return winner
+
+
+@unittest.skipUnless(MATCH.exists(), "match was not built")
+class Match(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def output(self, *flags):
+        """Standard output of a match that must succeed without a complaint."""
+        status, out, err = run(*flags)
+        self.assertEqual((status, err), (0, ""))
+        return out
+
+    def play(self, *flags):
+        """(summary, games as lists of a line's fields) of a match that must succeed."""
+        out, summary = self.folder / "games.txt", self.folder / "summary.json"
+        self.output("--out", out, "--summary", summary, *flags)
+        header, *lines = out.read_text().splitlines()
+        self.assertRegex(header, r"\A# \w+: pair, who moves first, points of the first player, opening, moves\Z")
+        return json.loads(summary.read_text()), [line.split("\t") for line in lines]
+
+    def openings(self, *lines):
+        """A file of openings."""
+        path = self.folder / "openings.txt"
+        path.write_text("".join(line + "\n" for line in lines))
+        return path
+
+    def refused(self, status, *flags):
+        """The one line with which the program must refuse its flags."""
+        found, out, err = run(*flags)
+        self.assertEqual((found, out), (status, ""), err)
+        self.assertRegex(err, r"\Amatch: [^\n]+\n\Z")
+        return err
+
+
+class GamesTest(Match):
+    def test_games_are_played_by_the_rules_and_scored_for_the_first_player(self):
+        _, games = self.play("--game", "tictactoe", *TWO_SETTINGS, "--openings", "60", "--opening-plies", "2")
+        self.assertEqual(len(games), 120)
+        results = set()
+        for _, mover, points, opening, moves in games:
+            winner = tictactoe_winner(opening.split() + moves.split())
+            # After two plies whoever moves first makes the plies 2, 4, ...: those of player 0.
+            first_player = 0 if mover == "first" else 1
+            self.assertEqual(score_of(points), 1 if winner is None else 2 * (winner == first_player))
+            results.add((mover, points))
+        self.assertGreaterEqual(len(results), 4)  # both colours win, so that a wrong sign would show
+
+    def test_every_opening_is_played_with_both_colours_and_openings_differ(self):
+        _, games = self.play("--game", "hex7", *TWO_SETTINGS, "--openings", "30", "--opening-plies", "2")
+        self.assertEqual([game[0] for game in games], [str(i // 2) for i in range(60)])
+        self.assertEqual([game[1] for game in games], ["first", "second"] * 30)
+        for one, other in zip(games[::2], games[1::2]):
+            self.assertEqual(one[3], other[3])
+        positions = {(frozenset(a.split()[::2]), frozenset(a.split()[1::2])) for a in (g[3] for g in games)}
+        self.assertEqual(len(positions), 30)
+
+    def test_games_do_not_depend_on_batching_and_threads(self):
+        sampling = ["--first", f"{NETWORK},simulations=20,noise=0.25,temperature=1,temperature-plies=9",
+                    "--second", f"{NETWORK},search=topk,widths=3/4,temperature=1"]
+        for players in [TWO_SETTINGS, sampling]:
+            with self.subTest(players):
+                summary, games = self.play(*players, "--openings", "15", "--games", "1", "--threads", "1")
+                for games_in_flight, threads in [("7", "1"), ("8", "3"), ("30", "2"), ("500", "64")]:
+                    other, others = self.play(*players, "--openings", "15", "--games", games_in_flight,
+                                              "--threads", threads)
+                    self.assertEqual(games, others)
+                    self.assertEqual({**summary, "seconds": 0}, {**other, "seconds": 0})
+
+    def test_another_seed_gives_other_openings_and_other_draws(self):
+        players = ["--first", f"{NETWORK},simulations=9,temperature=1,temperature-plies=9", "--second", "uniform",
+                   "--simulations", "9"]
+        summaries, games = zip(*(self.play(*players, "--openings", "10", "--seed", seed) for seed in "121"))
+        self.assertEqual(summaries[0]["games_hash"], summaries[2]["games_hash"])
+        self.assertNotEqual(summaries[0]["games_hash"], summaries[1]["games_hash"])
+        self.assertNotEqual([g[3] for g in games[0]], [g[3] for g in games[1]])
+        # From the same openings, what is drawn in the games differs, too.
+        file = self.openings(*(g[3] for g in games[0][::2]))
+        drawn = [[g[4] for g in self.play(*players, "--openings", file, "--seed", seed)[1]] for seed in "12"]
+        self.assertEqual(drawn[0], [g[4] for g in games[0]])
+        self.assertNotEqual(drawn[0], drawn[1])
+
+    def test_a_player_against_itself_makes_one_point_of_every_pair(self):
+        summary, games = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "12", "--openings", "20")
+        self.assertEqual(summary["pairs"], [0, 0, 20, 0, 0])
+        self.assertEqual((summary["elo"], summary["elo_low"], summary["score"]), (0, None, 0.5))
+        for one, other in zip(games[::2], games[1::2]):
+            self.assertEqual(one[4], other[4])
+
+    def test_more_simulations_and_every_search_setting_change_the_play(self):
+        usual = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "30", "--openings", "8")[1]
+        for change in ["simulations=60", "leaves=4", "exploration=3", "fpu-reduction=0.4", "search=topk,widths=5/5",
+                       "noise=0.5", "final-temperature=1"]:
+            with self.subTest(change):
+                changed = self.play("--first", f"{NETWORK},{change}", "--second", NETWORK, "--simulations", "30",
+                                    "--openings", "8")[1]
+                self.assertNotEqual(usual, changed)
+
+    def test_a_cache_changes_nothing(self):
+        flags = ["--second", "uniform", "--simulations", "20", "--openings", "10"]
+        self.assertEqual(self.play("--first", NETWORK, *flags)[1], self.play("--first", NETWORK + ",cache=512", *flags)[1])
+
+
+class ScoreTest(Match):
+    def test_summary_counts_what_the_games_say(self):
+        summary, games = self.play("--game", "connect4", *TWO_SETTINGS, "--openings", "60")
+        points = [score_of(game[2]) for game in games]
+        self.assertEqual([points.count(k) for k in (2, 1, 0)], [summary[k] for k in ("wins", "draws", "losses")])
+        self.assertEqual(points[::2].count(2), summary["wins_moving_first"])
+        pairs = [a + b for a, b in zip(points[::2], points[1::2])]
+        self.assertEqual([pairs.count(k) for k in range(5)], summary["pairs"])
+        self.assertEqual(summary["score"], sum(points) / 240)
+        self.assertEqual(summary["plies"], sum(len(game[4].split()) for game in games))
+
+    def test_elo_and_its_interval_are_those_of_the_pairs(self):
+        summary, _ = self.play(*TWO_SETTINGS, "--openings", "60", "--confidence", "0.9")
+        mean = summary["score"]
+        variance = sum(n * (k / 4 - mean) ** 2 for k, n in enumerate(summary["pairs"])) / 60
+        reach = 1.6448536 * math.sqrt(variance / 60)
+        for name, score in [("elo", mean), ("elo_low", mean - reach), ("elo_high", mean + reach)]:
+            self.assertAlmostEqual(summary[name], -400 * math.log10(1 / score - 1), places=3)
+        self.assertEqual(summary["confidence"], 0.9)
+
+    def test_the_printed_result_agrees_with_the_summary(self):
+        out = self.output(*TWO_SETTINGS, "--openings", "20", "--summary", self.folder / "s.json")
+        summary = json.loads((self.folder / "s.json").read_text())
+        self.assertIn(f"connect4: {TWO_SETTINGS[1]} against uniform,simulations=16\n", out)
+        self.assertIn(f"40 games: {summary['wins']} won ({summary['wins_moving_first']} moving first), "
+                      f"{summary['draws']} drawn, {summary['losses']} lost; score {100 * summary['score']:.1f} %\n", out)
+        self.assertIn("points: " + ", ".join(map(str, summary["pairs"])) + "\n", out)
+        self.assertRegex(out, r"\nElo [+-]\d+\.\d, with 95 % confidence [+-]\S+ to [+-]\S+; stronger with chance ")
+
+    def test_a_summary_to_standard_output_is_all_there_is_on_it(self):
+        status, out, err = run(*TWO_SETTINGS, "--openings", "2", "--summary", "-")
+        self.assertEqual((status, json.loads(out)["openings"]), (0, 2))
+        self.assertIn("4 games: ", err)
+
+
+class TestTest(Match):
+    strong = ["--first", "uniform,simulations=200", "--second", "uniform,simulations=4"]
+    test = ["--sprt", "elo0=0,elo1=100", "--openings", "300"]
+
+    def test_ends_the_match_when_the_pairs_decide(self):
+        summary, games = self.play(*self.strong, *self.test, "--games", "8")
+        self.assertEqual(summary["sprt"]["accepted"], "H1")
+        self.assertGreaterEqual(summary["sprt"]["ratio"], summary["sprt"]["upper"])
+        self.assertAlmostEqual(summary["sprt"]["upper"], math.log(19))
+        self.assertLess(len(games), 100)
+        self.assertEqual(sum(summary["pairs"]) * 2, len(games))
+        swapped, _ = self.play("--first", self.strong[3], "--second", self.strong[1], *self.test)
+        self.assertEqual(swapped["sprt"]["accepted"], "H0")
+
+    def test_the_pair_that_decides_does_not_depend_on_batching_and_threads(self):
+        one, games = self.play(*self.strong, *self.test, "--games", "2", "--threads", "1")
+        for flags in (["--games", "600", "--threads", "1"], ["--games", "50", "--threads", "3"]):
+            other, others = self.play(*self.strong, *self.test, *flags)
+            self.assertEqual((one["games_hash"], games), (other["games_hash"], others))
+
+    def test_is_undecided_when_openings_run_out(self):
+        out = self.output(*self.strong, "--sprt", "elo0=0,elo1=5,alpha=0.01,beta=0.1", "--openings", "10")
+        self.assertRegex(out, r"test of Elo 0 \(H0\) against 5 \(H1\): log-likelihood ratio \d\.\d\d in \(-2\.29, 4\.50\), "
+                              r"not decided\n\Z")
+
+
+class OpeningsTest(Match):
+    players = ["--first", "uniform", "--second", "uniform", "--simulations", "3"]
+
+    def test_a_file_holds_moves_and_positions(self):
+        empty = "/".join(["." * 7] * 5)
+        file = self.openings("# two by moves, two by positions", "4 4 3", "", "  1 2\t", empty + "/...x... o",
+                             empty + "/.o.x.x. o")
+        summary, games = self.play(*self.players, "--openings", file)
+        self.assertEqual([game[3] for game in games[::2]], ["4 4 3", "1 2", empty + "/...x... o", empty + "/.o.x.x. o"])
+        self.assertEqual(summary["openings"], 4)
+
+    def test_written_openings_can_be_played_again(self):
+        flags = [*self.players, "--game", "hex7"]
+        summary, games = self.play(*flags, "--openings", "12")
+        again, _ = self.play(*flags, "--openings", self.openings(*(game[3] for game in games[::2])))
+        self.assertEqual(summary["games_hash"], again["games_hash"])
+
+    def test_a_bad_line_is_named_with_its_number(self):
+        for line, reason in [("4 9", "'9' is no move of connect4, nor is the line a position"),
+                             ("1 1 1 1 1 1 1", "move 7, '1', cannot be played"),
+                             ("1 2 1 2 1 2 1", "the game is over in this position"),
+                             ("1 2 1 2 1 2 1 2", "the game is over before move 8, '2'"),
+                             ("3 2 1", "the same position as in line 2")]:
+            with self.subTest(line):
+                file = self.openings("# connect4", "1 2 3", "", line)
+                self.assertIn(f"{file}:4: {reason}", self.refused(1, *self.players, "--openings", file))
+
+    def test_a_file_without_openings_or_missing_is_refused(self):
+        file = self.openings("# nothing", "")
+        self.assertIn(f"{file}: holds no opening", self.refused(1, *self.players, "--openings", file))
+        self.assertIn("no/file: cannot open", self.refused(1, *self.players, "--openings", "no/file"))
+
+    def test_more_openings_than_there_are_are_refused(self):
+        self.assertIn("not 8 distinct positions after 1 random plies",
+                      self.refused(1, *self.players, "--opening-plies", "1", "--openings", "8"))
+
+
+class FlagsTest(Match):
+    def test_bad_flags_are_refused_in_one_line(self):
+        for flags, reason in [(["--first", NETWORK + ",width=3"], "no setting 'width' of puct"),
+                              (["--first", NETWORK + ",search=topk,leaves=2"], "no setting 'leaves' of topk"),
+                              (["--first", NETWORK + ",search=minimax"], "--first: search: there is no 'minimax'"),
+                              (["--first", NETWORK + ",leaves"], "expected KEY=VALUE, found 'leaves'"),
+                              (["--second", NETWORK + ",leaves=two"], "--second: leaves: expected a number, found 'two'"),
+                              (["--second", NETWORK + ",leaves=0"], "leaves must be 1 to 1024, got 0"),
+                              (["--second", "uniform,precision=bf16"], "no setting 'precision'"),
+                              (["--first", NETWORK + ",precision=fp7"], "precision: there is no 'fp7'"),
+                              (["--first", NETWORK + ",cache=-1"], "cache: expected a number"),
+                              (["--simulations", "many"], "simulations: expected a number, found 'many'"),
+                              (["--sprt", "elo0=1"], "expected elo0=X,elo1=Y"),
+                              (["--sprt", "elo0=2,elo1=1"], "elo0 must be less than elo1"),
+                              (["--sprt", "elo0=0,elo1=1,gamma=2"], "'gamma'"),
+                              (["--openings", "0"], "expected a number from 1 or a file"),
+                              (["--game", "chess"], "chess")]:
+            with self.subTest(flags):
+                self.assertIn(reason, self.refused(2, *flags))
+
+    def test_files_that_cannot_be_read_or_written_are_named(self):
+        self.assertIn("no/such.safetensors", self.refused(1, "--first", "no/such.safetensors"))
+        self.assertIn("/no/games", self.refused(1, "--out", "/no/games", *TWO_SETTINGS))
+
+    def test_help_explains_flags_and_settings(self):
+        out = self.output("--help")
+        for word in ["--first", "--sprt", "--openings", "--out", "search=puct: simulations,", "search=topk: widths,"]:
+            self.assertIn(word, out)
+
+    def test_a_signal_ends_the_match_with_what_has_been_counted(self):
+        games, summary = self.folder / "games.txt", self.folder / "s.json"
+        with subprocess.Popen([MATCH, "--first", "uniform", "--second", "rollout", "--openings", "200000", "--opening-plies",
+                               "9", "--out", games, "--summary", summary], stdout=subprocess.PIPE, text=True) as playing:
+            while playing.poll() is None and not (games.exists() and games.read_text().count("\n") > 3):
+                time.sleep(0.05)
+            playing.send_signal(signal.SIGINT)
+            out = playing.stdout.read()
+        self.assertEqual(playing.returncode, 130)
+        played = sum(json.loads(summary.read_text())["pairs"]) * 2
+        self.assertGreaterEqual(played, 2)
+        self.assertEqual(int(re.search(r"^(\d+) games: ", out, re.M)[1]), played)
+        self.assertEqual(len(games.read_text().splitlines()), played + 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

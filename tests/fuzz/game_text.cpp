@@ -3,8 +3,10 @@
 
 #include "fuzz.hpp"
 
+#include <batchmate/game/breakthrough.hpp>
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
 #include <batchmate/game/mnk.hpp>
 #include <batchmate/game/othello.hpp>
@@ -28,13 +30,17 @@ int nth_legal(G const& position, unsigned n) {
   std::abort();
 }
 
-/// Plays on from a position that text led to, and looks at everything on the way.
+/// Plays on for some moves from a position that text led to, and looks at everything on the way.
 template <game_with_text G>
 void play_on(G position, std::string_view choices) {
-  for (int ply = 0; ply <= G::max_plies && !position.result(); ++ply) {
+  for (int ply = 0; ply < 16 && !position.result(); ++ply) {
     plane_bits<G::input> planes{};
     position.encode(planes);
     if constexpr (game_with_key<G>) static_cast<void>(position.key());
+    if constexpr (game_with_globals<G>) {
+      float numbers[num_globals<G>];
+      position.encode_globals(numbers);
+    }
     auto const n = static_cast<unsigned char>(choices.empty() ? '\0' : choices[ply % choices.size()]);
     int const action = nth_legal(position, n);
     fuzz::require(G::parse_action(G::action_text(action)) == action, "an action's text names it");
@@ -72,16 +78,20 @@ void read_text(std::string_view input) {
 
 /// A new game with text is one more of these, at the end.
 constexpr void (*games[])(std::string_view) = {
-    read_text<tictactoe>,     //
-    read_text<connect4>,      //
-    read_text<hex<1>>,        //
-    read_text<hex<3, true>>,  //
-    read_text<hex7>,          //
-    read_text<hex13>,         //
-    read_text<hex<19>>,       //
-    read_text<othello>,       //
-    read_text<mnk<4, 3, 3>>,  //
-    read_text<gomoku>,        //
+    read_text<tictactoe>,      //
+    read_text<connect4>,       //
+    read_text<hex<1>>,         //
+    read_text<hex<3, true>>,   //
+    read_text<hex7>,           //
+    read_text<hex13>,          //
+    read_text<hex<19>>,        //
+    read_text<othello>,        //
+    read_text<mnk<4, 3, 3>>,   //
+    read_text<gomoku>,         //
+    read_text<go<2>>,          //
+    read_text<go<5>>,          //
+    read_text<go<19>>,         //
+    read_text<breakthrough8>,  //
 };
 
 }  // namespace

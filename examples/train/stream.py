@@ -21,6 +21,7 @@ As a program it reads folders once and says how fast: stream.py FOLDER... [--wor
 """
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -255,7 +256,7 @@ def main():
     for name, default in (("workers", 0), ("batch", 512), ("window", Stream.window)):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help="(%(default)s)")
     flags = parser.parse_args()
-    began, rows = time.monotonic(), 0
+    began, used, rows = time.monotonic(), sum(os.times()[:4]), 0
     try:
         for batch in Loader(Stream(flags.folders, batch=flags.batch, window=flags.window), flags.workers):
             rows += len(batch["policy"])
@@ -263,7 +264,8 @@ def main():
         print(f"stream.py: {problem}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - began
-    print(f"{rows} rows in {seconds:.2f} s: {rows / seconds:.0f} rows/s with {flags.workers} workers")
+    print(f"{rows} rows in {seconds:.2f} s: {rows / seconds:.0f} rows/s with {flags.workers} workers; "
+          f"{sum(os.times()[:4]) - used:.2f} s of processor time")
     return 0
 
 

@@ -219,7 +219,7 @@ def parse_flags(arguments):
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER",
-                        help="folders of rows-*.safetensors, oldest first")
+                        help="folders of rows-*.safetensors, or quoted globs, oldest first")
     parser.add_argument("--window", type=positive, metavar="ROWS", help="train on the newest rows only (all)")
     parser.add_argument("--out", required=True, metavar="FILE", help="the network to write")
     length = parser.add_mutually_exclusive_group()

@@ -15,11 +15,14 @@ char const* const examples = R"(Examples:
   selfplay --game connect4 --network shipped
       a hundred games with the shipped network; prints what it did, keeps nothing
   selfplay --game hex7 --network net.safetensors --episodes 2000 --simulations 200 --out rows --summary rows.json
-      training data: rows/rows-000000.safetensors, ... and rows/games.txt
+      training data: rows/rows-000000.safetensors, ... and the games beside them; killed, the same with --resume goes on
   selfplay --game hex13 --network random:10x128:1 --search topk --widths 6,10 --batching overlapped --games 512
       a large network in a fixed-width tree; compare with --batching immediate
   selfplay --game hex9 --evaluator uniform --simulations 800 --threads 1 --no-reuse --noise 0
       how fast the search is alone
+
+  selfplay --game connect4 --network networks --episodes 0 --out rows --resume --keep 2000000000 --prometheus bm.prom
+      plays until it is told to stop, always with the newest network in a folder; keeps the newest 2 GB of rows
 
 The same seed gives the same games under every batching policy, with any number of threads and games in flight:
 compare episodes_hash. Exit status: 0, 1 for what goes wrong at work (a file, the network, memory), 2 for bad
@@ -41,6 +44,7 @@ struct typed {
   std::optional<float> temperature;
   std::optional<int> temperature_plies;
   std::uint64_t memory_limit = 0;
+  std::optional<int> rank, ranks;
 };
 
 void add_job_flags(CLI::App& app, job& to, typed& in) {
@@ -49,8 +53,8 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->check(CLI::IsMember(common::game_names()))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--episodes", to.episodes, "Games to play; begun games are always finished")
-      ->check(within(std::int64_t{1}, std::numeric_limits<std::int64_t>::max() / 2))
+  app.add_option("--episodes", to.episodes, "Games to play; 0: until Ctrl-C")
+      ->check(within(std::int64_t{0}, std::numeric_limits<std::int64_t>::max() / 2))
       ->capture_default_str()
       ->group(group);
   app.add_option("--seed", to.seed, "Another seed gives other games")->capture_default_str()->group(group);
@@ -58,15 +62,22 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->check(within(1, 1024))
       ->group(group);
   app.add_option("--memory-limit", in.memory_limit,
-                 "Refuse to begin what could need more, say 8G; default: none")
+                 "Take fewer games in flight, or refuse, rather than need more: say 8G")
       ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+  app.add_option("--rank", in.rank, "Which of several processes that share the episodes this is; see --ranks")
+      ->group(group);
+  app.add_option(
+         "--ranks", in.ranks,
+         "How many there are; default: as Slurm, Open MPI or Kubernetes say. Rank r writes to OUT/rank-r")
       ->group(group);
 }
 
 void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
   std::string const group = "Network";
   app.add_option("--network", to.network,
-                 "A file, 'shipped' (connect4, hex7), or random:BLOCKSxCHANNELS:SEED")
+                 "A file, 'shipped' (connect4, hex7), random:BLOCKSxCHANNELS:SEED, or a folder: always the "
+                 "newest there")
       ->capture_default_str()
       ->group(group);
   app.add_option("--evaluator", to.kind,
@@ -160,15 +171,41 @@ void add_batching_flags(CLI::App& app, job& to) {
 
 void add_output_flags(CLI::App& app, job& to) {
   std::string const group = "Output";
-  app.add_option("--out", to.out, "Folder for training rows and games.txt; default: nothing is written")
+  app.add_option("--out", to.out, "Folder for training rows and games; default: nothing is written")
       ->group(group);
-  app.add_flag("--overwrite", to.overwrite, "Remove the rows of an earlier run from that folder first")
+  auto* const resume =
+      app.add_flag("--resume", to.resume, "Go on with the run in that folder; begin one if there is none")
+          ->group(group);
+  app.add_flag("--overwrite", to.overwrite, "Remove an earlier run from that folder first")
+      ->excludes(resume)
+      ->group(group);
+  app.add_option("--sync", to.sync_seconds, "Seconds of finished games that a crash of the machine may cost")
+      ->check(within(0.0, 3600.0))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--keep", to.keep_bytes, "Bytes of shards to keep, oldest go first; 0: all; 500M, 20G do")
+      ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+  app.add_flag("--wait-for-disk", to.wait_for_disk, "When the disk is full, wait for space instead of ending")
       ->group(group);
   app.add_option("--shard-rows", to.shard_rows, "Rows of a shard at most")
       ->check(within(512, 1 << 24))
       ->capture_default_str()
       ->group(group);
   app.add_option("--summary", to.summary, "File for the summary as JSON; - for standard output")
+      ->group(group);
+  app.add_option("--metrics", to.metrics, "File that gets a line of JSON about the run now and then")
+      ->group(group);
+  app.add_option("--prometheus", to.prometheus, "File with the same for Prometheus, replaced each time")
+      ->group(group);
+  app.add_option("--metrics-every", to.metrics_seconds, "Seconds between them")
+      ->check(within(0.05, 86400.0))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--stall", to.stall_seconds,
+                 "Seconds without a batch after which that is reported; 0: never")
+      ->check(within(0.0, 86400.0))
+      ->capture_default_str()
       ->group(group);
   app.add_option("--progress", to.progress,
                  "Seconds between progress lines; 0: none [0.5, 10 without terminal]")
@@ -215,7 +252,9 @@ void note_unused(CLI::App const& app, job const& wanted, typed const& in) {
     note_unused(app, "--evaluator " + wanted.evaluator.kind, {"--network", "--precision"});
   if (wanted.batching == "immediate" || wanted.batching == "per-tree")
     note_unused(app, "--batching " + wanted.batching, {"--games", "--max-batch"});
-  if (wanted.out.empty()) note_unused(app, "no --out", {"--overwrite", "--shard-rows"});
+  if (wanted.out.empty())
+    note_unused(app, "no --out",
+                {"--overwrite", "--resume", "--shard-rows", "--sync", "--keep", "--wait-for-disk"});
 }
 
 }  // namespace
@@ -225,9 +264,10 @@ batching_choice batching_of(job const& wanted, bool shared) {
   std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
   // Never more slots than games to play, unless that was asked for.
   auto const games = [&](int usual) {
-    auto const enough = std::max<std::int64_t>(wanted.episodes, std::max(wanted.threads, wanted.groups));
-    return wanted.games.value_or(
-        static_cast<int>(std::min<std::int64_t>(shared ? 16 * usual : usual, enough)));
+    std::int64_t const enough = std::max(wanted.threads, wanted.groups);
+    std::int64_t const most = shared ? 16 * usual : usual;
+    std::int64_t const share = wanted.episodes > 0 ? wanted.rank.share_of(wanted.episodes) : most;
+    return wanted.games.value_or(static_cast<int>(std::min(most, std::max(share, enough))));
   };
   if (name == "immediate") return {immediate{}};
   if (name == "per-tree") return {per_tree{}};
@@ -262,6 +302,7 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   add_output_flags(app, wanted);
   if (auto const status = common::parse(app, argc, argv)) return *status;
   wanted.memory_limit = in.memory_limit;
+  wanted.rank = find_rank(in.rank, in.ranks);
   try {
     if (in.search == "puct")
       wanted.search = puct_of(in);

@@ -9,7 +9,10 @@
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/top_k.hpp>
 
+#include <batchmate/play/manifest.hpp>
+
 #include <common/evaluators.hpp>
+#include <selfplay/ranks.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -55,16 +58,41 @@ struct job {
   int processors = 0;             ///< of shared-queue; 0: as many as threads
   int deadline_us = 500;          ///< of shared-queue
 
-  std::int64_t episodes = 100;
+  std::int64_t episodes = 100;  ///< of all ranks together; 0: until a stop is requested
   std::uint64_t seed = 1;
   int threads = 1;
   std::size_t memory_limit = 0;  ///< bytes; 0: none
 
-  std::filesystem::path out;       ///< folder; empty: nothing is written
-  bool overwrite = false;          ///< remove the shards of an earlier run from it
-  int shard_rows = 65536;          ///< at most
-  std::string summary;             ///< file, `-` for standard output, or empty
-  std::optional<double> progress;  ///< seconds between lines; 0: none
+  rank_choice rank;  ///< of the processes that share the run
+
+  std::filesystem::path out;         ///< folder; empty: nothing is written
+  bool overwrite = false;            ///< remove the data of an earlier run from it
+  bool resume = false;               ///< go on with the run that is in it, if there is one
+  int shard_rows = 65536;            ///< at most
+  double sync_seconds = 1;           ///< between syncs of the journal
+  std::uint64_t keep_bytes = 0;      ///< of shards; 0: all
+  bool wait_for_disk = false;        ///< when it is full
+  double poll_seconds = 2;           ///< between looks for a newer network, if --network is a folder
+  std::string summary;               ///< file, `-` for standard output, or empty
+  std::optional<double> progress;    ///< seconds between lines; 0: none
+  std::filesystem::path metrics;     ///< file for lines of JSON, or empty
+  std::filesystem::path prometheus;  ///< file for Prometheus, or empty
+  double metrics_seconds = 10;       ///< between reports
+  double stall_seconds = 60;         ///< without a batch until that is reported; 0: never
+
+  /// This process's folder.
+  std::filesystem::path folder() const { return rank.ranks > 1 ? out / rank.folder() : out; }
+  /// All that decides the games and the files of a run.
+  batchmate::run_settings identity(std::string const& search_identity,
+                                   std::string const& evaluated_by) const {
+    return {{"game", game},
+            {"search", search_identity},
+            {"evaluator", evaluated_by},
+            {"seed", std::to_string(seed)},
+            {"rank", std::to_string(rank.rank)},
+            {"ranks", std::to_string(rank.ranks)},
+            {"shard_rows", std::to_string(shard_rows)}};
+  }
 };
 
 /// The batching policy of a job; `shared` says that the evaluator is a device which all threads share.

@@ -31,18 +31,15 @@ std::string rate_text(double rate) {
 
 std::string percent(double share) { return formatted("%.1f %%", 100 * share); }
 
+/// The most memory that the process has held.
 std::size_t peak_bytes() {
+  // Not getrusage's figure: that one may be of the program that started this one.
+  std::ifstream status("/proc/self/status");
+  for (std::string name; status >> name; status.ignore(256, '\n'))
+    if (std::size_t kilobytes = 0; name == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   return static_cast<std::size_t>(used.ru_maxrss) * 1024;
-}
-
-/// What the process holds in memory now.
-std::size_t resident_bytes() {
-  std::size_t total = 0, resident = 0;
-  if (std::ifstream("/proc/self/statm") >> total >> resident)
-    return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return peak_bytes();
 }
 
 int columns_of(std::FILE* terminal) {
@@ -55,7 +52,7 @@ std::string hash_text(std::uint64_t hash) {
 }
 
 bool interrupted(job const& wanted, run_result const& result) {
-  return result.done.episodes < wanted.episodes;
+  return wanted.episodes == 0 || result.news.kept.episodes < wanted.rank.share_of(wanted.episodes);
 }
 
 std::string limit_text(job const& wanted) {
@@ -63,6 +60,13 @@ std::string limit_text(job const& wanted) {
 }
 
 }  // namespace
+
+std::size_t resident_bytes() {
+  std::size_t total = 0, resident = 0;
+  if (std::ifstream("/proc/self/statm") >> total >> resident)
+    return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return peak_bytes();
+}
 
 std::string grouped(std::int64_t number) {
   std::string const digits = std::to_string(number);
@@ -90,62 +94,127 @@ void print_head(std::FILE* to, job const& wanted, run_facts const& facts) {
   auto const line = [&](char const* name, std::string const& text) {
     std::fprintf(to, "%-12s%s\n", name, text.c_str());
   };
-  line("game",
-       wanted.game + ", " + grouped(wanted.episodes) + " episodes, seed " + std::to_string(wanted.seed));
+  line("game", wanted.game + ", " +
+                   (wanted.episodes > 0 ? grouped(wanted.episodes) : std::string("endless")) +
+                   " episodes, seed " + std::to_string(wanted.seed));
+  if (wanted.rank.ranks > 1)
+    line("rank",
+         std::to_string(wanted.rank.rank) + " of " + std::to_string(wanted.rank.ranks) + " (" +
+             wanted.rank.source + "), " +
+             (wanted.episodes > 0 ? grouped(wanted.rank.share_of(wanted.episodes)) + " of the episodes"
+                                  : "every so many of the episodes"));
   line("network", facts.network);
   line("evaluator", facts.evaluator + (facts.note.empty() ? "" : " (" + facts.note + ")"));
   line("search", facts.search);
   line("batching", facts.batching + ", " + std::to_string(wanted.threads) + " threads");
   line("memory", bytes_text(facts.planned_bytes) + " planned" + limit_text(wanted));
-  line("output", wanted.out.empty() ? "none (see --out)" : wanted.out.string());
+  line("output", wanted.out.empty() ? "none (see --out)" : wanted.folder().string());
   std::fflush(to);
+}
+
+void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes) {
+  if (episodes == 0 && lost_bytes == 0) return;
+  std::fprintf(to, "%-12s%s episodes are there already%s\n", "resumed", grouped(episodes).c_str(),
+               lost_bytes > 0 ? (", " + grouped(static_cast<std::int64_t>(lost_bytes)) +
+                                 " bytes at the journal's end were no whole episode")
+                                    .c_str()
+                              : "");
+  std::fflush(to);
+}
+
+void note(std::FILE* to, std::string const& text) {
+  bool const live = isatty(fileno(to)) == 1;
+  std::fprintf(to, "%sselfplay: note: %s\n", live ? "\r\033[K" : "", text.c_str());
+  std::fflush(to);
+}
+
+void print_stall(double seconds, std::vector<batchmate::activity> const& workers) {
+  std::string text = formatted("no batch was evaluated for %.0f seconds; ", seconds);
+  for (std::size_t w = 0; w < workers.size(); ++w)
+    text += (w > 0 ? ", " : "") + formatted("worker %zu is ", w) + std::string(to_text(workers[w]));
+  note(stderr, text);
+}
+
+batchmate::statistics combined(std::vector<batchmate::statistics> const& runs, double seconds) {
+  batchmate::statistics all;
+  double parts = 0;
+  for (batchmate::statistics const& s : runs) {
+    all.episodes += s.episodes;
+    all.rows += s.rows;
+    all.in_flight += s.in_flight;
+    all.boards += s.boards;
+    all.simulations += s.simulations;
+    all.batches += s.batches;
+    all.episodes_hash += s.episodes_hash;
+    all.evaluator += s.evaluator;
+    all.search_share += s.seconds * s.search_share;
+    all.encoding_share += s.seconds * s.encoding_share;
+    all.evaluator_share += s.seconds * s.evaluator_share;
+    all.waiting_share += s.seconds * s.waiting_share;
+    parts += s.seconds;
+  }
+  if (parts > 0)
+    for (double* share : {&all.search_share, &all.encoding_share, &all.evaluator_share, &all.waiting_share})
+      *share /= parts;
+  all.seconds = seconds;
+  return all;
 }
 
 progress_lines::progress_lines(std::FILE* to, job const& wanted)
     : to_(to),
-      episodes_(wanted.episodes),
+      episodes_(wanted.rank.share_of(wanted.episodes)),
       live_(isatty(fileno(to)) == 1),
       seconds_(wanted.progress.value_or(live_ ? 0.5 : 10)) {}
 
-void progress_lines::operator()(batchmate::statistics const& now) {
-  double const step = now.seconds - before_.seconds;
+void progress_lines::operator()(run_news const& now) {
+  auto const &s = now.done, &before = before_.done;
+  double const step = s.seconds - before.seconds;
   auto const rate = [&](auto count, auto counted_before) {
     return step > 0 ? static_cast<double>(count - counted_before) / step : 0;
   };
-  std::string const left = now.episodes > 0 ? duration_text(static_cast<double>(episodes_ - now.episodes) *
-                                                            now.seconds / static_cast<double>(now.episodes))
-                                            : "-";
-  std::string line = formatted("%3d %%  ", static_cast<int>(100 * now.episodes / episodes_)) +
-                     grouped(now.episodes) + "/" + grouped(episodes_) + " games  " +
-                     rate_text(rate(now.episodes, before_.episodes)) + " games/s  " +
-                     rate_text(rate(now.boards, before_.boards)) + " boards/s  batch " +
-                     rate_text(now.mean_batch()) + formatted("  waiting %.0f %%  ", 100 * now.waiting_share) +
-                     bytes_text(resident_bytes()) + "  ETA " + left;
-  if (now.evaluator.busy_seconds > 0)
-    line += formatted("  device %.0f %%", 100 * now.evaluator.busy_seconds / now.seconds);
+  std::string line;
+  if (episodes_ > 0) line = formatted("%3d %%  ", static_cast<int>(100 * now.kept.episodes / episodes_));
+  line += grouped(now.kept.episodes) + (episodes_ > 0 ? "/" + grouped(episodes_) : "") + " games  " +
+          rate_text(rate(s.episodes, before.episodes)) + " games/s  " +
+          rate_text(rate(s.boards, before.boards)) + " boards/s  batch " + rate_text(s.mean_batch()) +
+          formatted("  waiting %.0f %%  ", 100 * s.waiting_share) + bytes_text(now.resident_bytes);
+  if (episodes_ > 0)
+    line += "  ETA " + (s.episodes > 0 ? duration_text(static_cast<double>(episodes_ - now.kept.episodes) *
+                                                       s.seconds / static_cast<double>(s.episodes))
+                                       : "-");
+  if (s.evaluator.busy_seconds > 0)
+    line += formatted("  device %.0f %%", 100 * s.evaluator.busy_seconds / s.seconds);
   before_ = now;
-  if (!live_) line = duration_text(now.seconds) + "  " + line;
+  if (!live_) line = duration_text(s.seconds) + "  " + line;
   if (live_) line.resize(std::min(line.size(), static_cast<std::size_t>(columns_of(to_) - 1)));
   std::fprintf(to_, live_ ? "\r%s\033[K" : "%s\n", line.c_str());
   std::fflush(to_);
 }
 
 void progress_lines::clear() {
-  if (!live_ || before_.seconds == 0) return;
+  if (!live_ || before_.done.seconds == 0) return;
   std::fputs("\r\033[K", to_);
   std::fflush(to_);
 }
 
 void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
-  auto const& s = result.done;
+  auto const& s = result.news.done;
+  auto const& kept = result.news.kept;
   auto const line = [&](char const* name, std::string const& total, char const* unit,
                         std::string const& extra) {
     std::fprintf(to, "%-12s%16s %-12s%s\n", name, total.c_str(), unit, extra.c_str());
   };
-  std::fputs(interrupted(wanted, result) ? "\ninterrupted; finished games have been kept\n" : "\n", to);
-  line("games", grouped(s.episodes), "", rate_text(s.games_per_second()) + " a second");
-  line("rows", grouped(s.rows), "",
-       result.shards > 0 ? "in " + std::to_string(result.shards) + " shards" : "");
+  std::fputs(
+      interrupted(wanted, result)
+          ? (wanted.out.empty() ? "\ninterrupted\n"
+                                : "\ninterrupted; finished games have been kept, and --resume goes on\n")
+          : "\n",
+      to);
+  line("games", grouped(kept.episodes), "",
+       rate_text(s.games_per_second()) + " a second" +
+           (result.resumed > 0 ? ", " + grouped(result.resumed) + " of them by earlier processes" : ""));
+  line("rows", grouped(kept.rows), "",
+       kept.shards > 0 ? "in " + std::to_string(kept.shards) + " shards" : "");
   line("boards", grouped(static_cast<std::int64_t>(s.boards)), "",
        rate_text(s.boards_per_second()) + " a second");
   line("simulations", grouped(static_cast<std::int64_t>(s.simulations)), "",
@@ -161,7 +230,7 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
              bytes_text(s.evaluator.device_bytes) + " of its memory");
   line("memory", bytes_text(peak_bytes()), "at its peak",
        bytes_text(result.facts.planned_bytes) + " planned");
-  line("games' hash", hash_text(s.episodes_hash), "", "");
+  line("games' hash", hash_text(kept.hash), "", "");
   std::fflush(to);
 }
 
@@ -173,7 +242,8 @@ void check_summary_place(std::string const& place) {
 
 void write_summary(job const& wanted, run_result const& result) {
   if (wanted.summary.empty()) return;
-  auto const& s = result.done;
+  auto const& s = result.news.done;
+  auto const& kept = result.news.kept;
   nlohmann::ordered_json const json{
       {"version", common::version},
       {"game", wanted.game},
@@ -183,9 +253,12 @@ void write_summary(job const& wanted, run_result const& result) {
       {"batching", result.facts.batching},
       {"threads", wanted.threads},
       {"seed", wanted.seed},
-      {"episodes", s.episodes},
-      {"rows", s.rows},
-      {"shards", result.shards},
+      {"rank", wanted.rank.rank},
+      {"ranks", wanted.rank.ranks},
+      {"episodes", kept.episodes},
+      {"resumed_episodes", result.resumed},
+      {"rows", kept.rows},
+      {"shards", kept.shards},
       {"boards", s.boards},
       {"simulations", s.simulations},
       {"batches", s.batches},
@@ -204,7 +277,7 @@ void write_summary(job const& wanted, run_result const& result) {
       {"peak_memory_bytes", peak_bytes()},
       {"planned_memory_bytes", result.facts.planned_bytes},
       {"interrupted", interrupted(wanted, result)},
-      {"episodes_hash", hash_text(s.episodes_hash)},
+      {"episodes_hash", hash_text(kept.hash)},
   };
   std::string const text = json.dump(2) + "\n";
   if (wanted.summary == "-") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/statistics.hpp>
 
 #include <selfplay/job.hpp>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 /// What is known of a run before it begins.
 struct run_facts {
@@ -15,11 +17,24 @@ struct run_facts {
   std::size_t planned_bytes = 0;  ///< all that the run will allocate
 };
 
+/// How a run is going.
+struct run_news {
+  batchmate::statistics done;         ///< by this process
+  batchmate::run_folder_totals kept;  ///< all that is finished, also by earlier processes of the run
+  int network = 0;                    ///< its number, of those that have played
+  std::string evaluator{};            ///< its identity
+  int stalls = 0;                     ///< times that no batch was evaluated for long
+  int refused = 0;                    ///< networks that could not be used
+  double boards_per_second = 0;       ///< since the news before
+  std::size_t resident_bytes = 0;     ///< memory that the process holds now
+  double unix_seconds = 0;            ///< when this was
+};
+
 /// What is known of a run after it has ended.
 struct run_result {
   run_facts facts;
-  batchmate::statistics done;
-  int shards = 0;  ///< files of rows written
+  run_news news;
+  std::int64_t resumed = 0;  ///< episodes that earlier processes had finished
 };
 
 /// `1,234,567`
@@ -29,8 +44,19 @@ std::string bytes_text(std::size_t bytes);
 /// `3:07`, `1:02:03`
 std::string duration_text(double seconds);
 
+/// The sum of what several runs have done, which took so many seconds together.
+batchmate::statistics combined(std::vector<batchmate::statistics> const& runs, double seconds);
+/// What the process holds in memory now.
+std::size_t resident_bytes();
+
 /// Prints what is about to happen.
 void print_head(std::FILE* to, job const& wanted, run_facts const& facts);
+/// Prints what of the run is there already, if anything is.
+void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes);
+/// Prints a line between the lines of progress.
+void note(std::FILE* to, std::string const& text);
+/// Prints on standard error what every worker waits for.
+void print_stall(double seconds, std::vector<batchmate::activity> const& workers);
 
 /// Prints how far a run is: on a terminal one line that changes, else a line each time.
 class progress_lines {
@@ -38,7 +64,7 @@ class progress_lines {
   progress_lines(std::FILE* to, job const& wanted);
 
   double seconds() const { return seconds_; }  ///< between lines; 0: none are wanted
-  void operator()(batchmate::statistics const& now);
+  void operator()(run_news const& now);
   /// Takes the changing line away.
   void clear();
 
@@ -47,7 +73,7 @@ class progress_lines {
   std::int64_t episodes_;
   bool live_;
   double seconds_;
-  batchmate::statistics before_;
+  run_news before_;
 };
 
 /// Prints what a run did, for people.

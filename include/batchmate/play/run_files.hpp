@@ -68,6 +68,8 @@ class run_files {
   std::size_t lost_bytes() const { return lost_bytes_; }
   /// Shards in the folder. Any thread may ask.
   int shards() const { return shards_.load(std::memory_order_relaxed); }
+  /// The oldest network that may be asked for again. Any thread may ask.
+  int oldest_network() const { return oldest_network_.load(std::memory_order_relaxed); }
 
   /// The episode of a record. Throws `file_error` for what is no game.
   episode<G> decode(std::vector<std::byte> const& record) const {
@@ -84,6 +86,7 @@ class run_files {
     auto const record = records::of(phase);
     trying_again([&] { journal_.append(record); });
     phases_.push_back(std::move(phase));
+    oldest_network_ = phases_.front().network;
   }
   /// Makes the journal durable. Throws `file_error`.
   void sync() {
@@ -156,6 +159,7 @@ class run_files {
     journal_ = journal(journal_path(), found);
     pending_ = std::move(known.episodes);
     phases_ = std::move(known.phases);
+    if (!phases_.empty()) oldest_network_ = phases_.front().network;
     run_progress const p = known.progress;
     // Shards that the journal does not know are as good as unwritten: it still has their episodes.
     remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
@@ -209,6 +213,7 @@ class run_files {
     next.shards += 1;
     next.oldest = oldest_to_keep(next);
     while (phases_.size() > 1 && phases_[1].place <= next.places) phases_.erase(phases_.begin());
+    if (!phases_.empty()) oldest_network_ = phases_.front().network;
     replace_journal(next);
     for (int s = done_.oldest; s < next.oldest; ++s) {
       std::filesystem::remove(folder() / shard_name(s));
@@ -279,6 +284,7 @@ class run_files {
   std::vector<network_phase> phases_;
   std::deque<std::uint64_t> kept_;  // bytes of the shards in the folder
   std::atomic<int> shards_{0};      // in the folder
+  std::atomic<int> oldest_network_{0};
   run_progress done_;               // what full shards hold
   run_progress open_;               // what the shard that is being filled holds
   std::string text_;                // its games

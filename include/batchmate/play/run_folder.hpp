@@ -73,6 +73,8 @@ class run_folder {
     for (network_phase& p : all) p.place = number_of(p.place);
     return all;
   }
+  /// The oldest network that a process which resumes the run may need.
+  int oldest_network() const { return files_.oldest_network(); }
   /// Bytes at the journal's end that were no whole episode; those episodes are played again.
   std::size_t lost_bytes() const { return files_.lost_bytes(); }
 
@@ -112,7 +114,7 @@ class run_folder {
   }
 
  private:
-  static constexpr std::size_t most_queued = std::size_t{64} << 20;  // bytes
+  static constexpr std::size_t most_queued = std::size_t{16} << 20;  // bytes
 
   struct item {
     std::int64_t place;             // of an episode; -1: it is a phase

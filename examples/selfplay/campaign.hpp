@@ -1,0 +1,441 @@
+#pragma once
+
+#include <batchmate/play/run_folder.hpp>
+#include <batchmate/play/self_play.hpp>
+
+#include <common/evaluators.hpp>
+#include <selfplay/memory_limit.hpp>
+#include <selfplay/metrics.hpp>
+#include <selfplay/network_folder.hpp>
+#include <selfplay/play.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+/// A job under way: one run of self-play for each network in turn. When a newer network has come, the old one's run
+/// begins no more games and ends with those it has, while the new one's run begins already.
+template <batchmate::game_with_text G>
+class campaign {
+ public:
+  /// Makes everything ready; plays nothing yet. Throws `common::usage_error` and the library's errors.
+  campaign(job const& wanted, std::FILE* text, std::stop_token stop)
+      : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
+    if (!wanted_.out.empty()) open_folder();
+    find_phases();
+    auto first = make(phases_.front());
+    describe(first);
+    start(std::move(first));
+  }
+
+  /// Plays until no episode is left, or a stop is requested.
+  run_result play() {
+    print_head(text_, wanted_, facts_);
+    if (folder_) print_resumed(text_, folder_->resumed(), folder_->lost_bytes());
+    progress_lines progress(text_, wanted_);
+    metrics_files metrics(wanted_.metrics, wanted_.prometheus, wanted_.game, wanted_.rank.rank);
+    std::stop_callback const on_stop(stopped_by_user_, [this] { stop_.request_stop(); });
+    try {
+      attend(progress, metrics);
+    } catch (...) {
+      progress.clear();
+      end_runs();
+      try {
+        if (folder_) folder_->finish();
+      } catch (batchmate::error const&) {  // the first failure is the one to tell
+      }
+      throw;
+    }
+    progress.clear();
+    if (folder_) folder_->finish();
+    if (metrics.wanted()) metrics(news());
+    return {facts_, news(), folder_ ? folder_->resumed() : 0};
+  }
+
+ private:
+  using players = std::function<batchmate::statistics(batchmate::run_options const&)>;
+
+  /// A network that plays the episodes from a number on, and where it is read from.
+  struct phase {
+    int network = 0;
+    std::int64_t first = 0;
+    std::string identity{};  ///< of its evaluator; empty if any will do
+    std::string file{};      ///< as `--network` takes it
+  };
+
+  struct made_evaluator {
+    phase of;
+    common::chosen_evaluator<G> chosen;
+  };
+
+  /// The run of one phase.
+  struct running_phase {
+    phase of;
+    std::string evaluator;
+    players play;
+    std::optional<std::int64_t> end{};  ///< number of the first episode of the next phase, once known
+    bool admits = true;                 ///< episodes may still begin
+    bool over = false;
+    batchmate::statistics latest{};
+    std::exception_ptr failure{};
+    std::jthread thread{};
+  };
+
+  // Beginning.
+
+  void open_folder() {
+    using settings = batchmate::run_folder_settings;
+    settings s;
+    // Every later network of a folder has its own identity in the rows.
+    auto const named = watch_.is_folder() ? std::string("networks of a folder") : evaluator_identity();
+    s.shards = {.folder = wanted_.folder(),
+                .max_rows = wanted_.shard_rows,
+                .evaluator = named,
+                .search = search_identity(),
+                .seed = wanted_.seed};
+    s.identity = wanted_.identity(search_identity(), named);
+    s.first_episode = wanted_.rank.rank;
+    s.stride = wanted_.rank.ranks;
+    s.before = wanted_.overwrite ? settings::earlier::remove
+               : wanted_.resume  ? settings::earlier::resume
+                                 : settings::earlier::refuse;
+    s.sync_every = std::chrono::milliseconds(std::lround(1000 * wanted_.sync_seconds));
+    s.keep_bytes = wanted_.keep_bytes;
+    s.disk_full = [this](batchmate::disk_full_error const& full) { return wait_for_disk(full); };
+    folder_bytes_ = batchmate::run_folder<G>::bytes(s.shards);
+    folder_.emplace(std::move(s), G{});
+  }
+
+  std::string search_identity() const {
+    return std::visit([](auto const& search) { return search.identity(); }, wanted_.search);
+  }
+  std::string evaluator_identity() {
+    if (!only_) only_ = common::make_evaluator<G>(wanted_.evaluator);
+    return only_->evaluator.identity();
+  }
+
+  bool wait_for_disk(batchmate::disk_full_error const& full) {
+    if (!wanted_.wait_for_disk || stop_.stop_requested()) return false;
+    if (!std::exchange(told_disk_full_, true))
+      common::complain("selfplay", std::string("note: waiting for space on the disk: ") + full.what());
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    return true;
+  }
+
+  /// The phases that the folder knows, or the first one.
+  void find_phases() {
+    if (folder_)
+      for (auto const& p : folder_->recovered_phases())
+        phases_.push_back({p.network, p.place, p.identity, p.file});
+    if (!phases_.empty()) return;
+    newcomer_ = true;
+    phases_.push_back({0, wanted_.rank.rank, "", ""});
+    if (watch_.is_folder()) phases_.front().file = keep(watch_.first(), 0);
+  }
+
+  /// The network file as it will be read again when the run is resumed: a copy in the run's folder.
+  std::string keep(std::filesystem::path const& file, int network) {
+    watch_.took(file);
+    return folder_ ? keep_copy(file, wanted_.folder(), network, folder_->oldest_network()) : file.string();
+  }
+
+  made_evaluator make(phase const& of) {
+    auto choice = wanted_.evaluator;
+    if (watch_.is_folder()) choice.network = of.file;
+    made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : common::make_evaluator<G>(choice)};
+    std::string const identity = made.chosen.evaluator.identity();
+    if (!of.identity.empty() && identity != of.identity)
+      throw batchmate::file_error(of.file + ": cannot resume: episodes from " + std::to_string(of.first) +
+                                  " on are to be played by " + of.identity + ", found " + identity);
+    made.of.identity = identity;
+    return made;
+  }
+
+  void describe(made_evaluator const& first) {
+    auto const& e = first.chosen.evaluator;
+    batching_ = batching_of(wanted_, e.is_shared());
+    int const resident = watch_.is_folder() ? 2 : 1;
+    facts_ = {first.chosen.network, first.of.identity, first.chosen.note, search_identity(),
+              batching_.identity()};
+    auto const fixed = wanted_.out.empty() ? std::size_t{0} : folder_bytes_;
+    facts_.planned_bytes = std::visit(
+        [&](auto const& search) {
+          return hold_to_limit<G>(wanted_, search, batching_, e, fixed, resident, facts_.note);
+        },
+        wanted_.search);
+    facts_.batching = batching_.identity();
+  }
+
+  // Phases.
+
+  void start(made_evaluator made) {
+    std::string const identity = made.of.identity;
+    if (watch_.is_folder() && newcomer_ && folder_)
+      folder_->begin_phase(made.of.network, made.of.first, identity, made.of.file);
+    auto& run = runs_.emplace_back(std::make_unique<running_phase>(
+        running_phase{made.of, identity, players_with(std::move(made.chosen.evaluator))}));
+    {
+      std::lock_guard lock(mutex_);
+      phases_.pop_front();
+      if (!phases_.empty()) run->end = phases_.front().first;
+    }
+    run->thread = std::jthread([this, now = run.get()] { work(*now); });
+  }
+
+  /// Self-play with an evaluator, whatever the search.
+  players players_with(batchmate::any_evaluator<G> evaluator) {
+    return std::visit(
+        [&]<class S>(S const& search) -> players {
+          using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
+          auto play = std::make_shared<with>(G{}, search, batching_, std::move(evaluator));
+          return [this, play](batchmate::run_options const& options) {
+            return play->run(options, [this](batchmate::episode<G> const& e) {
+              if (folder_) (*folder_)(e);
+            });
+          };
+        },
+        wanted_.search);
+  }
+
+  void work(running_phase& run) {
+    batchmate::statistics done;
+    std::exception_ptr failure;
+    try {
+      done = run.play(options_of(run));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    std::lock_guard lock(mutex_);
+    if (!failure) run.latest = done;
+    run.failure = failure;
+    run.over = true;
+    run.admits = false;
+    changed_.notify_all();
+  }
+
+  batchmate::run_options options_of(running_phase& run) {
+    batchmate::run_options o;
+    auto const n = static_cast<std::int64_t>(wanted_.rank.ranks);
+    // A phase that the journal knows may have begun before the first episode that is missing.
+    std::int64_t const first = folder_ ? std::max(run.of.first, folder_->first_number()) : run.of.first;
+    std::int64_t const played = (first - wanted_.rank.rank) / n;
+    o.episodes = wanted_.episodes == 0
+                     ? std::numeric_limits<std::int64_t>::max() / (2 * n) - played
+                     : std::max<std::int64_t>(0, wanted_.rank.share_of(wanted_.episodes) - played);
+    o.seed = wanted_.seed;
+    o.threads = wanted_.threads;
+    o.network = run.of.network;
+    o.first_episode = first;
+    o.stride = n;
+    o.in_order = false;
+    o.admit = [this, &run](std::int64_t number) { return admit(run, number); };
+    o.progress_every = std::chrono::milliseconds(200);
+    o.progress = [this, &run](batchmate::statistics const& now) {
+      std::lock_guard lock(mutex_);
+      run.latest = now;
+    };
+    o.stalled_after = std::chrono::milliseconds(std::lround(1000 * wanted_.stall_seconds));
+    o.stalled = [this](std::vector<batchmate::activity> const& at) {
+      ++stalls_;
+      print_stall(wanted_.stall_seconds, at);
+    };
+    o.stop = stop_.get_token();
+    return o;
+  }
+
+  batchmate::admission admit(running_phase& run, std::int64_t number) {
+    using batchmate::admission;
+    {
+      std::lock_guard lock(mutex_);
+      if (!run.end && offer_) {
+        run.end = offer_->of.first = number;
+        phases_.push_back(offer_->of);
+      }
+      if (run.end && number >= *run.end) {
+        run.admits = false;
+        changed_.notify_all();
+        return admission::end;
+      }
+    }
+    return folder_ && folder_->has(number) ? admission::skip : admission::play;
+  }
+
+  // Watching over the runs.
+
+  void attend(progress_lines& progress, metrics_files& metrics) {
+    using clock = std::chrono::steady_clock;
+    auto const step = std::chrono::milliseconds(100);
+    auto next_lines = clock::now(), next_metrics = next_lines, next_poll = next_lines;
+    auto const due = [](clock::time_point& next, double seconds) {
+      if (seconds <= 0 || clock::now() < next) return false;
+      next = clock::now() + std::chrono::milliseconds(std::lround(1000 * seconds));
+      return true;
+    };
+    (void)due(next_lines, progress.seconds());
+    (void)due(next_metrics, wanted_.metrics_seconds);
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, step, [this] { return is_for_us(); });
+      }
+      reap();
+      if (runs_.empty() && !may_start()) return;
+      if (may_start()) start_next();
+      if (watch_.is_folder() && due(next_poll, wanted_.poll_seconds)) poll();
+      if (due(next_lines, progress.seconds())) progress(news());
+      if (metrics.wanted() && due(next_metrics, wanted_.metrics_seconds)) metrics(news());
+    }
+  }
+
+  bool is_for_us() const {
+    for (auto const& run : runs_)
+      if (run->over) return true;
+    return may_start_locked();
+  }
+
+  bool may_start() {
+    std::lock_guard lock(mutex_);
+    return may_start_locked();
+  }
+  bool may_start_locked() const {
+    bool const last_is_closed = runs_.empty() || !runs_.back()->admits;
+    return !phases_.empty() && runs_.size() < 2 && last_is_closed && !stop_.stop_requested();
+  }
+
+  void start_next() {
+    if (offer_ && phases_.size() == 1) {
+      auto next = std::move(*offer_);
+      {
+        std::lock_guard lock(mutex_);
+        next.of.first = phases_.front().first;
+        offer_.reset();
+      }
+      newcomer_ = true;
+      note(text_,
+           "episodes from " + grouped(next.of.first) + " on: " + next.chosen.network + ", " + next.of.file);
+      start(std::move(next));
+    } else {
+      newcomer_ = false;
+      auto next = make(phases_.front());
+      start(std::move(next));
+    }
+  }
+
+  /// Joins what has ended and throws what went wrong.
+  void reap() {
+    for (std::size_t i = 0; i < runs_.size();) {
+      {
+        std::lock_guard lock(mutex_);
+        if (!runs_[i]->over) {
+          ++i;
+          continue;
+        }
+      }
+      runs_[i]->thread.join();
+      auto const ended = std::move(runs_[i]);
+      runs_.erase(runs_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (ended->failure) std::rethrow_exception(ended->failure);
+      before_.push_back(ended->latest);
+      current_network_ = ended->of.network;
+      current_evaluator_ = ended->evaluator;
+    }
+  }
+
+  void end_runs() {
+    stop_.request_stop();
+    for (auto& run : runs_)
+      if (run->thread.joinable()) run->thread.join();
+  }
+
+  /// Looks for a newer network, if the one before has been taken over.
+  void poll() {
+    {
+      std::lock_guard lock(mutex_);
+      if (offer_ || runs_.size() != 1 || !phases_.empty() || runs_.back()->end) return;
+    }
+    auto const file = watch_.newer();
+    if (!file) return;
+    try {
+      int const network = runs_.back()->of.network + 1;
+      auto made = make({network, 0, "", keep(*file, network)});
+      if (made.of.identity == runs_.back()->of.identity) return;
+      std::lock_guard lock(mutex_);
+      offer_ = std::move(made);
+    } catch (batchmate::error const& e) {
+      refuse(*file, e.what());
+    } catch (common::usage_error const& e) {
+      refuse(*file, e.what());
+    }
+  }
+
+  void refuse(std::filesystem::path const& file, char const* why) {
+    watch_.took(file);
+    ++refused_;
+    note(stderr, "the network " + file.string() + " is refused, the one before stays: " + why);
+  }
+
+  run_news news() {
+    std::lock_guard lock(mutex_);
+    std::vector<batchmate::statistics> all = before_;
+    for (auto const& run : runs_) all.push_back(run->latest);
+    run_news now;
+    now.done =
+        combined(all, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
+    if (folder_)
+      now.kept = folder_->totals();
+    else
+      now.kept = {now.done.episodes, now.done.rows, now.done.episodes_hash, 0};
+    now.network = runs_.empty() ? current_network_ : runs_.back()->of.network;
+    now.evaluator = runs_.empty() ? current_evaluator_ : runs_.back()->evaluator;
+    now.stalls = stalls_;
+    now.refused = refused_;
+    now.resident_bytes = resident_bytes();
+    now.unix_seconds =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    if (double const step = now.done.seconds - seconds_before_; step > 0)
+      now.boards_per_second = static_cast<double>(now.done.boards - boards_before_) / step;
+    seconds_before_ = now.done.seconds;
+    boards_before_ = now.done.boards;
+    return now;
+  }
+
+  job wanted_;
+  std::FILE* const text_;
+  std::stop_token const stopped_by_user_;
+  network_folder watch_;
+  std::stop_source stop_;
+  std::optional<common::chosen_evaluator<G>> only_;  // made to know its identity
+  std::optional<batchmate::run_folder<G>> folder_;
+  std::size_t folder_bytes_ = 0;
+  bool told_disk_full_ = false;
+  batching_choice batching_;
+  run_facts facts_;
+  std::atomic<int> stalls_{0};
+  int refused_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::vector<batchmate::statistics> before_;  // of runs that have ended
+  double seconds_before_ = 0;                  // at the news before
+  std::uint64_t boards_before_ = 0;
+  int current_network_ = 0;
+  std::string current_evaluator_;
+  bool newcomer_ = false;  // the phase that starts next is not in the journal yet
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<phase> phases_;                          // that are to come
+  std::optional<made_evaluator> offer_;               // the next one, if its first episode is still open
+  std::vector<std::unique_ptr<running_phase>> runs_;  // at most two
+};

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <batchmate/play/self_play.hpp>
+
+#include <selfplay/report.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <string>
+
+/// Stands for an evaluator where only its memory is asked for.
+template <batchmate::game G>
+struct evaluator_size {
+  batchmate::any_evaluator<G> const* of;
+
+  void submit(int, batchmate::batch<G> const&) const {}
+  void wait(int) const {}
+  std::string identity() const { return of->identity(); }
+  bool is_shared() const { return of->is_shared(); }
+  std::size_t memory_bytes(batchmate::reservation const& wanted) const { return of->memory_bytes(wanted); }
+};
+
+/// A batching policy that has been worked out.
+struct fixed_plan {
+  batchmate::batch_plan wanted;
+  batchmate::batch_plan plan(batchmate::batch_demand) const { return wanted; }
+  std::string identity() const { return "fixed"; }
+};
+
+/// What a run with this plan can need, in bytes.
+template <batchmate::game G, class S>
+std::size_t planned_bytes(S const& search, batchmate::batch_plan const& plan, int threads,
+                          batchmate::any_evaluator<G> const& evaluator) {
+  return batchmate::self_play{G{}, search, fixed_plan{plan}, evaluator_size<G>{&evaluator}}
+      .memory(threads)
+      .total();
+}
+
+/// The most games in flight, up to the plan's, that need at most `limit` bytes; 0 if not even one does.
+template <batchmate::game G, class S>
+int games_that_fit(S const& search, batchmate::batch_plan plan, int threads,
+                   batchmate::any_evaluator<G> const& evaluator, std::size_t limit) {
+  int const most = plan.games;
+  int fitting = 0;
+  for (int step = static_cast<int>(std::bit_floor(static_cast<unsigned>(most))); step > 0; step /= 2) {
+    plan.games = fitting + step;
+    if (plan.games <= most && planned_bytes<G>(search, plan, threads, evaluator) <= limit) fitting += step;
+  }
+  return fitting;
+}
+
+/// What the job can need, in bytes: `resident` runs at a time, and `fixed` bytes beside them. Where that is more than
+/// the limit, takes fewer games in flight and says so in `note`; throws `batchmate::contract_error`, which says how
+/// many would fit, if the number was asked for.
+template <batchmate::game G, class S>
+std::size_t hold_to_limit(job& wanted, S const& search, batching_choice& batching,
+                          batchmate::any_evaluator<G> const& evaluator, std::size_t fixed, int resident,
+                          std::string& note) {
+  auto const plan = batching.plan({wanted.threads, search.max_rows()});
+  auto const times = static_cast<std::size_t>(resident);
+  std::size_t const planned = fixed + times * planned_bytes<G>(search, plan, wanted.threads, evaluator);
+  if (wanted.memory_limit == 0 || planned <= wanted.memory_limit) return planned;
+  std::size_t const left = wanted.memory_limit > fixed ? (wanted.memory_limit - fixed) / times : 0;
+  int const games = games_that_fit<G>(search, plan, wanted.threads, evaluator, left);
+  std::string const needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
+  if (games == 0 || wanted.games)
+    throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
+                                    bytes_text(wanted.memory_limit) +
+                                    (games > 0 ? "; --games " + std::to_string(games) + " would fit"
+                                               : "; not even one game in flight would fit"));
+  wanted.games = games;
+  batching = batching_of(wanted, evaluator.is_shared());
+  auto const fewer = batching.plan({wanted.threads, search.max_rows()});
+  std::size_t const now = fixed + times * planned_bytes<G>(search, fewer, wanted.threads, evaluator);
+  if (now > wanted.memory_limit)  // a policy whose games cannot be chosen
+    throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
+                                    bytes_text(wanted.memory_limit));
+  note +=
+      (note.empty() ? "" : "; ") + std::to_string(games) + " games in flight to stay within --memory-limit";
+  return now;
+}

@@ -1,0 +1,64 @@
+#include <batchmate/net/atomic_file.hpp>
+
+#include <selfplay/network_folder.hpp>
+
+#include <array>
+#include <cstdio>
+#include <limits>
+#include <span>
+#include <system_error>
+
+namespace fs = std::filesystem;
+
+network_folder::network_folder(std::string const& network) : folder_(network) {
+  std::error_code none;
+  is_folder_ = fs::is_directory(folder_, none);
+}
+
+std::optional<network_folder::stamp> network_folder::newest() const {
+  std::optional<stamp> found;
+  std::error_code failed;
+  for (auto const& entry : fs::directory_iterator(folder_, failed)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    auto const time = entry.last_write_time(failed);
+    if (failed) continue;  // it has just been taken away
+    stamp const now{time, entry.path()};
+    if (!found || now > *found) found = now;
+  }
+  return found;
+}
+
+fs::path network_folder::first() const {
+  auto const found = newest();
+  if (!found) throw batchmate::file_error(folder_.string() + ": holds no network, expected NAME.safetensors");
+  return found->second;
+}
+
+std::optional<fs::path> network_folder::newer() const {
+  auto const found = newest();
+  if (!found || found == taken_) return std::nullopt;
+  return found->second;
+}
+
+void network_folder::took(fs::path const& file) {
+  std::error_code gone;
+  auto const time = fs::last_write_time(file, gone);
+  if (!gone) taken_ = stamp{time, file};
+}
+
+std::string keep_copy(fs::path const& file, fs::path const& run_folder, int network, int oldest_needed) {
+  fs::path const copies = run_folder / "networks";
+  fs::create_directories(copies);
+  char name[32];
+  std::snprintf(name, sizeof name, "%06d.safetensors", network);
+  auto const bytes = batchmate::read_file(file, std::numeric_limits<std::size_t>::max());
+  std::array<std::span<std::byte const>, 1> const parts{bytes};
+  batchmate::write_file_atomically(copies / name, parts);
+  for (auto const& entry : fs::directory_iterator(copies)) {
+    int number = -1;
+    if (std::sscanf(entry.path().filename().c_str(), "%6d.safetensors", &number) == 1 &&
+        number < oldest_needed)
+      fs::remove(entry.path());
+  }
+  return (copies / name).string();
+}

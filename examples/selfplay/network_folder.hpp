@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+/// The folder that `--network` may name: whoever trains puts networks there, each under its name when it is whole.
+class network_folder {
+ public:
+  /// `network` is what the flag says, and may be no folder.
+  explicit network_folder(std::string const& network);
+
+  bool is_folder() const { return is_folder_; }
+  /// The newest network there, by time and then name. Throws `batchmate::file_error` if there is none.
+  std::filesystem::path first() const;
+  /// The newest network if it is not the one that `took` was told last, or has changed since.
+  std::optional<std::filesystem::path> newer() const;
+  /// The file is in use, or of no use: `newer` waits for the next one.
+  void took(std::filesystem::path const& file);
+
+ private:
+  using stamp = std::pair<std::filesystem::file_time_type, std::filesystem::path>;
+  std::optional<stamp> newest() const;
+
+  std::filesystem::path folder_;
+  bool is_folder_ = false;
+  std::optional<stamp> taken_;
+};
+
+/// Copies a network into a run's folder, durably, and removes older copies that nobody will need; the copy's name.
+std::string keep_copy(std::filesystem::path const& file, std::filesystem::path const& run_folder, int network,
+                      int oldest_needed);

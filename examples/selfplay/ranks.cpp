@@ -1,0 +1,67 @@
+#include <common/program.hpp>
+#include <selfplay/ranks.hpp>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+std::optional<int> number_in(char const* variable) {
+  char const* const text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  std::string_view const digits = text;
+  int number = 0;
+  auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failed != std::errc() || end != digits.data() + digits.size())
+    throw common::usage_error(std::string(variable) + ": expected a number, found '" + text +
+                              "'; give --rank and --ranks");
+  return number;
+}
+
+/// Who starts several processes, and in which variables it tells each about them.
+struct launcher {
+  char const* name;
+  char const* rank;
+  char const* ranks;
+};
+
+// Slurm sets SLURM_PROCID in a batch script, too, which is one process; the step's variables are those of srun.
+constexpr launcher launchers[] = {{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                  {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
+                                  {"MPI", "PMI_RANK", "PMI_SIZE"},
+                                  {"Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"}};
+
+}  // namespace
+
+std::string rank_choice::folder() const {
+  char name[32];
+  std::snprintf(name, sizeof name, "rank-%05d", rank);
+  return name;
+}
+
+rank_choice find_rank(std::optional<int> rank, std::optional<int> ranks) {
+  rank_choice found;
+  if (!rank)
+    for (launcher const& from : launchers) {
+      auto const its_rank = number_in(from.rank);
+      auto const its_ranks = ranks ? ranks : number_in(from.ranks);
+      if (!its_rank || !its_ranks) continue;
+      found = {*its_rank, *its_ranks, from.name};
+      break;
+    }
+  if (rank && !ranks) throw common::usage_error("--rank: needs --ranks, the number of processes");
+  if (ranks && !rank && found.source.empty()) {
+    if (*ranks > 1)
+      throw common::usage_error(
+          "--ranks: needs --rank, as no launcher's environment says which process this is");
+    rank = 0;
+  }
+  if (rank) found = {*rank, *ranks, "flags"};
+  if (found.ranks < 1 || found.rank < 0 || found.rank >= found.ranks)
+    throw common::usage_error("--rank: expected 0 to ranks - 1, found rank " + std::to_string(found.rank) +
+                              " of " + std::to_string(found.ranks));
+  if (found.ranks == 1) found.source.clear();
+  return found;
+}

@@ -67,7 +67,7 @@ class campaign {
   }
 
  private:
-  using players = std::function<batchmate::statistics(batchmate::run_options const&)>;
+  using players = std::function<batchmate::statistics(batchmate::run_options const&, batchmate::relays<G>)>;
 
   /// A network that plays the episodes from a number on, and where it is read from.
   struct phase {
@@ -92,6 +92,7 @@ class campaign {
     bool over = false;
     batchmate::statistics latest{};
     std::exception_ptr failure{};
+    std::shared_ptr<batchmate::relay<G>> from{}, to{};  ///< for games that change over at a move
     std::jthread thread{};
   };
 
@@ -193,6 +194,10 @@ class campaign {
       phases_.pop_front();
       if (!phases_.empty()) run->end = phases_.front().first;
     }
+    if (wanted_.switch_at_move) {
+      run->from = relay_;
+      run->to = relay_ = std::make_shared<batchmate::relay<G>>();
+    }
     run->thread = std::jthread([this, now = run.get()] { work(*now); });
   }
 
@@ -202,10 +207,11 @@ class campaign {
         [&]<class S>(S const& search) -> players {
           using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
           auto play = std::make_shared<with>(G{}, search, batching_, std::move(evaluator));
-          return [this, play](batchmate::run_options const& options) {
-            return play->run(options, [this](batchmate::episode<G> const& e) {
+          return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
+            auto const sink = [this](batchmate::episode<G> const& e) {
               if (folder_) (*folder_)(e);
-            });
+            };
+            return play->run(options, sink, others);
           };
         },
         wanted_.search);
@@ -215,7 +221,7 @@ class campaign {
     batchmate::statistics done;
     std::exception_ptr failure;
     try {
-      done = run.play(options_of(run));
+      done = run.play(options_of(run), {run.from.get(), run.to.get()});
     } catch (...) {
       failure = std::current_exception();
     }
@@ -224,6 +230,7 @@ class campaign {
     run.failure = failure;
     run.over = true;
     run.admits = false;
+    if (run.to) run.to->close();
     changed_.notify_all();
   }
 
@@ -267,6 +274,7 @@ class campaign {
       }
       if (run.end && number >= *run.end) {
         run.admits = false;
+        if (run.to) run.to->open();
         changed_.notify_all();
         return admission::end;
       }
@@ -432,7 +440,8 @@ class campaign {
   std::uint64_t boards_before_ = 0;
   int current_network_ = 0;
   std::string current_evaluator_;
-  bool newcomer_ = false;  // the phase that starts next is not in the journal yet
+  bool newcomer_ = false;                       // the phase that starts next is not in the journal yet
+  std::shared_ptr<batchmate::relay<G>> relay_;  // where the newest run's games leave to
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<phase> phases_;                          // that are to come

@@ -99,6 +99,17 @@ void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
       ->group(group);
 }
 
+void add_folder_flags(CLI::App& app, job& to) {
+  std::string const group = "Network";
+  app.add_option("--poll", to.poll_seconds, "Seconds between looks for a newer network in a folder")
+      ->check(within(0.01, 86400.0))
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag("--switch-at-move", to.switch_at_move,
+               "Begun games go on with a newer network; resumed runs are then no longer the same")
+      ->group(group);
+}
+
 void add_search_flags(CLI::App& app, typed& in) {
   std::string const group = "Search";
   app.add_option("--search", in.search, "puct: AlphaZero's; topk: a tree of fixed widths, minimax")
@@ -297,6 +308,7 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   app.footer(examples);
   add_job_flags(app, wanted, in);
   add_evaluator_flags(app, wanted.evaluator);
+  add_folder_flags(app, wanted);
   add_search_flags(app, in);
   add_batching_flags(app, wanted);
   add_output_flags(app, wanted);

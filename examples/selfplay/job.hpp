@@ -72,6 +72,7 @@ struct job {
   double sync_seconds = 1;           ///< between syncs of the journal
   std::uint64_t keep_bytes = 0;      ///< of shards; 0: all
   bool wait_for_disk = false;        ///< when it is full
+  bool switch_at_move = false;       ///< begun games go on with a newer network, too
   double poll_seconds = 2;           ///< between looks for a newer network, if --network is a folder
   std::string summary;               ///< file, `-` for standard output, or empty
   std::optional<double> progress;    ///< seconds between lines; 0: none
@@ -91,7 +92,8 @@ struct job {
             {"seed", std::to_string(seed)},
             {"rank", std::to_string(rank.rank)},
             {"ranks", std::to_string(rank.ranks)},
-            {"shard_rows", std::to_string(shard_rows)}};
+            {"shard_rows", std::to_string(shard_rows)},
+            {"switch_at_move", switch_at_move ? "yes" : "no"}};
   }
 };
 

@@ -52,6 +52,12 @@ class delivery {
     return is_exhausted();
   }
 
+  /// An episode with a smaller number than this run's has been taken over from another run.
+  void take_over() {
+    std::lock_guard lock(mutex_);
+    ++begun_;
+  }
+
   /// An episode that has begun will not be finished.
   void give_up() {
     std::lock_guard lock(mutex_);
@@ -66,6 +72,11 @@ class delivery {
     finished_ += 1;
     rows_ += static_cast<std::int64_t>(done.samples.size());
     hash_ += hash;
+    if (done.number < options_.first_episode) {  // another run's
+      hand_over(done);
+      done.samples.clear();
+      return;
+    }
     std::optional<episode<G>>& kept = waiting_[(done.number - options_.first_episode) / options_.stride];
     if (options_.in_order) {
       kept.emplace();

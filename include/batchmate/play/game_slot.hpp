@@ -26,12 +26,35 @@ class game_slot {
 
   /// Begins an episode from a position that is not finished; `network` is noted in its samples.
   void start(std::int64_t number, random_key seed, G const& position, int network = 0) {
-    active_ = true;
+    active_ = between_moves_ = true;
     network_ = network;
     played_.number = number;
     position_ = position;
     tree_.start(seed.split(static_cast<std::uint64_t>(number)), 0);
   }
+
+  /// Goes on with an episode that another slot has begun; `network` is noted in its further samples.
+  void resume(episode<G> begun, random_key seed, G const& opening, int network) {
+    start(begun.number, seed, opening, network);
+    played_ = std::move(begun);
+    played_.samples.reserve(G::max_plies);
+    if (played_.samples.empty()) return;
+    position_ = played_.samples.back().position;
+    position_.play(played_.samples.back().action);
+    tree_.start(seed.split(static_cast<std::uint64_t>(played_.number)),
+                static_cast<int>(played_.samples.size()));
+  }
+
+  /// Gives the game up between two moves, for another slot to resume.
+  episode<G> leave() {
+    active_ = false;
+    episode<G> begun = std::move(played_);
+    played_.samples = {};
+    played_.samples.reserve(G::max_plies);
+    return begun;
+  }
+  /// The move before has been made, and the search of the next one has not begun.
+  bool between_moves() const { return between_moves_; }
 
   /// Gives the game up.
   void abandon() {
@@ -50,13 +73,16 @@ class game_slot {
   }
 
   /// Searches and plays until rows have been pushed, the range is full, or the game is over; true if it is
-  /// over.
-  bool advance(row_range<G>& out, worker_counters& counters) {
+  /// over. With `leaving` also until a move has been made.
+  bool advance(row_range<G>& out, worker_counters& counters, bool leaving = false) {
     while (!out.full()) {
       if (tree_.done()) {
         if (make_move(counters)) return true;
+        between_moves_ = true;
         continue;
       }
+      if (leaving && between_moves_) return false;
+      between_moves_ = false;
       first_row_ = out.used();
       tree_.collect(position_, out);
       rows_ = out.used() - first_row_;
@@ -103,6 +129,7 @@ class game_slot {
   int first_row_ = 0, rows_ = 0;  // of the group's batch
   int network_ = 0;
   bool active_ = false;
+  bool between_moves_ = true;
 };
 
 }  // namespace batchmate

@@ -285,10 +285,10 @@ class run_files {
   std::deque<std::uint64_t> kept_;  // bytes of the shards in the folder
   std::atomic<int> shards_{0};      // in the folder
   std::atomic<int> oldest_network_{0};
-  run_progress done_;               // what full shards hold
-  run_progress open_;               // what the shard that is being filled holds
-  std::string text_;                // its games
-  row_writer<G> rows_;              // its rows
+  run_progress done_;   // what full shards hold
+  run_progress open_;   // what the shard that is being filled holds
+  std::string text_;    // its games
+  row_writer<G> rows_;  // its rows
 };
 
 }  // namespace batchmate

@@ -25,8 +25,10 @@ class running {
  public:
   /// Allocates everything; `evaluator` is used itself if it is shared, else copied for every thread.
   running(G const& opening, S const& search, E& evaluator, run_layout const& layout,
-          run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink)
+          run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink,
+          relays<G> others = {})
       : options_(options),
+        others_(others),
         layout_(layout),
         opening_(opening),
         episodes_(options, window, std::move(sink)),
@@ -96,11 +98,12 @@ class running {
     std::vector<batch_group<G>*> mine;
     for (int g = 0; g < layout_.plan.groups; ++g)
       mine.push_back(&groups_[static_cast<std::size_t>(owner * layout_.plan.groups + g)]);
-    workers_.push_back(std::make_unique<worker<G, S, E>>(
-        w % layout_.workers_per_batch, layout_.games_of(w), search, *evaluators_[static_cast<std::size_t>(w)],
-        std::move(mine),
-        run_state<G>{episodes_, random_key{options_.seed}, options_.network, opening_, options_.stop},
-        counters_[static_cast<std::size_t>(w)]));
+    workers_.push_back(
+        std::make_unique<worker<G, S, E>>(w % layout_.workers_per_batch, layout_.games_of(w), search,
+                                          *evaluators_[static_cast<std::size_t>(w)], std::move(mine),
+                                          run_state<G>{episodes_, random_key{options_.seed}, options_.network,
+                                                       opening_, options_.stop, others_},
+                                          counters_[static_cast<std::size_t>(w)]));
   }
 
   void work(worker<G, S, E>& w) {
@@ -193,6 +196,7 @@ class running {
   }
 
   run_options const& options_;
+  relays<G> const others_;
   run_layout const layout_;
   G const opening_;
   delivery<G> episodes_;

@@ -45,9 +45,9 @@ class self_play {
   /// Plays `options.episodes` games; `sink` is called with every `episode<G> const&`, or with every
   /// `sample<G> const&`, from worker threads, never by two at once. Blocks until done. An exception of the
   /// game, the search, the evaluator or the sink ends the run and is thrown here; `contract_error` if the
-  /// memory limit is too small.
+  /// memory limit is too small. `others` are runs that begun games come from and leave to.
   template <class Sink>
-  statistics run(run_options const& options, Sink&& sink) {
+  statistics run(run_options const& options, Sink&& sink, relays<G> others = {}) {
     expects(options.threads > 0, "self_play: threads must be positive, got ", options.threads);
     expects(options.episodes >= 0, "self_play: episodes must not be negative, got ", options.episodes);
     expects(options.stride > 0, "self_play: stride must be positive, got ", options.stride);
@@ -56,7 +56,7 @@ class self_play {
     expects(options.memory_limit == 0 || planned <= options.memory_limit, "self_play: ", l.plan.games,
             " games in flight can need ", planned, " bytes, the memory limit is ", options.memory_limit);
     running<G, S, connected> now(opening_, search_, evaluator_, l, options,
-                                 std::int64_t{window} * l.plan.games, as_episode_sink(sink));
+                                 std::int64_t{window} * l.plan.games, as_episode_sink(sink), others);
     statistics done = now.play();
     done.planned_bytes = planned;
     return done;

@@ -3,6 +3,7 @@
 #include <batchmate/core/clock.hpp>
 #include <batchmate/play/game_slot.hpp>
 #include <batchmate/play/group.hpp>
+#include <batchmate/play/relay.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -22,6 +23,7 @@ struct run_state {
   int network;            ///< noted in every sample
   G const& opening;       ///< every episode's first position
   std::stop_token stop;   ///< when requested, games are given up at their next step
+  relays<G> others{};     ///< runs that games come from and leave to
 };
 
 /// One thread's share of a run: its games, dealt to groups, and the loop over them.
@@ -87,7 +89,10 @@ class worker {
     if (needs_planes(evaluator_)) rows.encode();
     is_at(activity::submitting);
     std::uint64_t const encoded = ticks();
-    auto const nothing_left = [this] { return run_.stop.stop_requested() || run_.episodes.exhausted(); };
+    auto const nothing_left = [this] {
+      return run_.stop.stop_requested() ||
+             (run_.episodes.exhausted() && (!run_.others.from || run_.others.from->is_done()));
+    };
     int const submitted = g.group->arrive(evaluator_, index_, rows.used(), g.step++, nothing_left);
     counters_.boards += static_cast<std::uint64_t>(rows.used());
     counters_.batches += submitted > 0;
@@ -123,15 +128,33 @@ class worker {
   }
 
   void go_on(game_slot<G, S>& slot, row_range<G>& rows) {
+    bool const leaving = run_.others.to && run_.others.to->is_open();
     for (;;) {
-      if (!slot.active()) {
-        auto const number = run_.episodes.begin();
-        if (!number) return;
-        slot.start(*number, run_.seed, run_.opening, run_.network);
+      if (!slot.active() && !begin(slot)) return;
+      bool const over = slot.advance(rows, counters_, leaving);
+      if (over) {
+        run_.episodes.finish(slot.finished());
+      } else if (leaving && slot.between_moves()) {
+        run_.others.to->leave(slot.leave());
+        run_.episodes.give_up();
+      } else {
+        return;
       }
-      if (!slot.advance(rows, counters_)) return;
-      run_.episodes.finish(slot.finished());
     }
+  }
+
+  /// Gives the slot a game, if there is one.
+  bool begin(game_slot<G, S>& slot) {
+    if (run_.others.from && !run_.others.from->is_done()) {
+      auto begun = run_.others.from->take();
+      if (!begun) return false;  // games that are under way come first
+      slot.resume(std::move(*begun), run_.seed, run_.opening, run_.network);
+      run_.episodes.take_over();
+      return true;
+    }
+    auto const number = run_.episodes.begin();
+    if (number) slot.start(*number, run_.seed, run_.opening, run_.network);
+    return number.has_value();
   }
 
   int index_;  // which of the group's ranges is this worker's

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <thread>
@@ -79,6 +80,9 @@ TEST_CASE("threads that submit to different slots at once get the answers of one
   auto const report = room.report();
   CHECK(report.batches == 61);
   CHECK(report.rows == 61 * 300);
+  int const bucket = *std::lower_bound(room.buckets().begin(), room.buckets().end(), 300);
+  CHECK(report.bucket_rows == 61u * static_cast<unsigned>(bucket));
+  CHECK(report.fill() == 300.0 / bucket);
   CHECK(report.busy_seconds > 0);
   CHECK(report.transfer_seconds >= 0);
   CHECK(report.device_bytes > 0);

@@ -101,6 +101,43 @@ TEST_CASE("each row is evaluated once, within a batch and from batch to batch") 
   CHECK(evaluator.identity() == "late");
 }
 
+TEST_CASE("a report adds the look-ups to what the evaluator inside counted") {
+  struct counting : late {
+    evaluator_report report() const { return {.rows = static_cast<std::uint64_t>(evaluated)}; }
+  };
+  cached evaluator{counting{}, {.entries = 1000}};
+  CHECK(evaluator.report().cache_lookups == 0);
+  reserve(evaluator, {layout_of<G>(), 1, 8});
+  for (int turn = 0; turn < 2; ++turn) {
+    filled_batch<G> rows(positions_of({1, 2, 1, 3}));
+    evaluator.submit(0, rows.view());
+    evaluator.wait(0);
+  }
+  evaluator_report const found = report(evaluator);
+  CHECK(found.rows == 3);
+  CHECK(found.cache_lookups == 8);
+  CHECK(found.cache_hits == 5);
+  CHECK(found.cache_hit_share() == 0.625);
+}
+
+TEST_CASE("rows without their game are answered as rows with it") {
+  static_assert(raw_evaluator<cached<reference>> && !raw_evaluator<cached<late>>);
+  cached evaluator{reference{random_network({.input = G::input,
+                                             .num_globals = num_globals<G>,
+                                             .num_actions = G::num_actions,
+                                             .blocks = 1,
+                                             .channels = 4},
+                                            1)}};
+  reserve(evaluator, {layout_of<G>(), 1, 8});
+  filled_batch<G> with(positions_of({1, 2, 3})), without(with.positions);
+  evaluator.submit(0, with.view());
+  evaluator.wait(0);
+  evaluator.submit(0, without.view().raw());
+  evaluator.wait(0);
+  CHECK(same_answers(with, without));
+  CHECK(evaluator.counts() == cache_counts{.hits = 3, .repeats = 0, .misses = 3});
+}
+
 TEST_CASE("two slots may be under way with the same rows") {
   cached evaluator{late{}};
   reserve(evaluator, {layout_of<G>(), 2, 4});

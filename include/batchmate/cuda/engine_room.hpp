@@ -78,15 +78,14 @@ class engine_room {
     if (batch.count == 0) return;
     std::lock_guard lock(mutex_);
     busy_lane& lane = *lanes_[least_busy()];
-    s.chunks = 0;
+    s.chunks = s.bucket_rows = 0;
     s.rows = batch.count;
     try {
       for (int first = 0; first < batch.count; first += lane.at.max_rows()) {
         expects(s.chunks < s.room, "cudnn: a batch of ", batch.count, " rows is larger than was reserved");
-        on_device(lane.at.device(), [&] {
-          lane.at.enqueue(batch, first, std::min(lane.at.max_rows(), batch.count - first),
-                          s.receipt_at(s.chunks));
-        });
+        int const count = std::min(lane.at.max_rows(), batch.count - first);
+        on_device(lane.at.device(), [&] { lane.at.enqueue(batch, first, count, s.receipt_at(s.chunks)); });
+        s.bucket_rows += buckets_[bucket_for(buckets_, count)];
         ++s.chunks;
       }
       on_device(lane.at.device(), [&] { lane.at.record(s.done[lane.of.index].get()); });
@@ -134,6 +133,7 @@ class engine_room {
     evaluator_report all;
     all.batches = batches_;
     all.rows = rows_;
+    all.bucket_rows = bucket_rows_;
     for (auto const& each : machines_) {
       std::lock_guard of_times(each->times_mutex);
       all.busy_seconds += each->times.busy_seconds() / static_cast<double>(machines_.size());
@@ -189,7 +189,7 @@ class engine_room {
 
     std::mutex mutex;
     busy_lane* on = nullptr;  // where its batch is in flight
-    int chunks = 0, room = 0, rows = 0;
+    int chunks = 0, room = 0, rows = 0, bucket_rows = 0;
     std::shared_ptr<std::byte> receipts;  // (room), pinned
     std::vector<event> done;              // by machine
     std::exception_ptr failure;
@@ -280,6 +280,7 @@ class engine_room {
     }
     ++batches_;
     rows_ += static_cast<std::uint64_t>(s.rows);
+    bucket_rows_ += static_cast<std::uint64_t>(s.bucket_rows);
   }
 
   /// Blocks until no lane has work; the caller holds the mutex.
@@ -296,7 +297,7 @@ class engine_room {
   std::vector<std::unique_ptr<machine>> machines_;
   std::deque<slot> slots_;
   std::vector<std::unique_ptr<busy_lane>> lanes_;  // last, so that their work ends before the slots go
-  std::atomic<std::uint64_t> batches_{0}, rows_{0};
+  std::atomic<std::uint64_t> batches_{0}, rows_{0}, bucket_rows_{0};
 };
 
 }  // namespace batchmate::cuda

@@ -3,8 +3,10 @@
 #include <batchmate/core/error.hpp>
 #include <batchmate/core/random.hpp>
 #include <batchmate/eval/concepts.hpp>
+#include <batchmate/eval/report.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -196,7 +198,20 @@ class cached {
   /// That of the evaluator inside: the numbers are the same.
   std::string identity() const { return inner_.identity(); }
   /// What became of all rows so far.
-  cache_counts counts() const { return counts_; }
+  cache_counts counts() const {
+    auto const read = [](std::uint64_t& count) {
+      return std::atomic_ref(count).load(std::memory_order_relaxed);
+    };
+    return {read(counts_.hits), read(counts_.repeats), read(counts_.misses)};
+  }
+  /// What the evaluator inside counted, and the look-ups; may be called while another thread evaluates.
+  evaluator_report report() const {
+    evaluator_report all = batchmate::report(inner_);
+    cache_counts const now = counts();
+    all.cache_hits += now.hits + now.repeats;
+    all.cache_lookups += now.hits + now.repeats + now.misses;
+    return all;
+  }
   /// The evaluator inside.
   E const& inner() const { return inner_; }
 
@@ -305,28 +320,37 @@ class cached {
             rows.count);
     expects(rows.layout == state.layout, "cached: the rows are not of the layout that was reserved");
     state.begin(rows);
+    cache_counts counted = counts_;
     for (int b = 0; b < rows.count; ++b) {
       std::uint64_t const* const bytes = rows.row(b);
       std::uint64_t const hash = answer_table::hash_of(bytes, state.words);
       int const legal = state.legal_actions(bytes);
       if (table_.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
-        ++counts_.hits;
+        ++counted.hits;
         continue;
       }
       int const known = state.misses, miss = state.find_or_add(hash, bytes);
       state.pending.push_back({b, miss, legal});
       if (miss < known) {
-        ++counts_.repeats;
+        ++counted.repeats;
         continue;
       }
-      ++counts_.misses;
+      ++counted.misses;
       take(b, miss);
     }
+    publish(counted);
+  }
+
+  /// Only this thread writes; others may read.
+  void publish(cache_counts const& counted) {
+    std::atomic_ref(counts_.hits).store(counted.hits, std::memory_order_relaxed);
+    std::atomic_ref(counts_.repeats).store(counted.repeats, std::memory_order_relaxed);
+    std::atomic_ref(counts_.misses).store(counted.misses, std::memory_order_relaxed);
   }
 
   E inner_;
   cache_settings settings_;
-  cache_counts counts_;
+  mutable cache_counts counts_;  // by atomic_ref alone, which takes nothing const
   answer_table table_;
   std::vector<slot_state> slots_;
 };

@@ -10,15 +10,28 @@ namespace batchmate {
 struct evaluator_report {
   std::uint64_t batches =
       0;  ///< batches evaluated, where they differ from those submitted (a queue merges them)
-  std::uint64_t rows = 0;        ///< rows in these
-  std::uint64_t cache_hits = 0;  ///< rows answered without being evaluated
-  double busy_seconds = 0;       ///< time a device was at work
-  double transfer_seconds = 0;   ///< time in transfers that nothing hid
-  std::size_t device_bytes = 0;  ///< memory held on a device
+  std::uint64_t rows = 0;           ///< rows in these
+  std::uint64_t bucket_rows = 0;    ///< rows that the device worked on, with those that fill up a fixed size
+  std::uint64_t cache_lookups = 0;  ///< rows that were looked for in a table of answers
+  std::uint64_t cache_hits = 0;     ///< of these, rows answered without being evaluated
+  double busy_seconds = 0;          ///< time a device was at work
+  double transfer_seconds = 0;      ///< time in transfers that nothing hid
+  std::size_t device_bytes = 0;     ///< memory held on a device
+
+  /// The share of the device's rows that were asked for, so that the rest was work for nothing; 0 if there are none.
+  double fill() const {
+    return bucket_rows > 0 ? static_cast<double>(rows) / static_cast<double>(bucket_rows) : 0;
+  }
+  /// The share of looked-up rows that needed no evaluation; 0 if there are none.
+  double cache_hit_share() const {
+    return cache_lookups > 0 ? static_cast<double>(cache_hits) / static_cast<double>(cache_lookups) : 0;
+  }
 
   evaluator_report& operator+=(evaluator_report const& o) {
     batches += o.batches;
     rows += o.rows;
+    bucket_rows += o.bucket_rows;
+    cache_lookups += o.cache_lookups;
     cache_hits += o.cache_hits;
     busy_seconds += o.busy_seconds;
     transfer_seconds += o.transfer_seconds;
@@ -31,6 +44,8 @@ struct evaluator_report {
     evaluator_report later = *this;
     later.batches -= before.batches;
     later.rows -= before.rows;
+    later.bucket_rows -= before.bucket_rows;
+    later.cache_lookups -= before.cache_lookups;
     later.cache_hits -= before.cache_hits;
     later.busy_seconds -= before.busy_seconds;
     later.transfer_seconds -= before.transfer_seconds;

@@ -1,0 +1,105 @@
+// What `self_play::memory` says before a run, against what the run allocates.
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/batch/overlapped.hpp>
+#include <batchmate/eval/reference.hpp>
+#include <batchmate/game/connect4.hpp>
+#include <batchmate/game/hex.hpp>
+#include <batchmate/net/random_network.hpp>
+#include <batchmate/play/self_play.hpp>
+#include <batchmate/search/puct.hpp>
+#include <batchmate/search/top_k.hpp>
+
+#include <doctest/doctest.h>
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+namespace bm = batchmate;
+
+namespace {
+
+std::atomic<std::size_t> held{0}, most{0};  // bytes from operator new, now and at the most
+
+void* take(std::size_t bytes, std::size_t alignment) {
+  void* const at = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (!at) throw std::bad_alloc();
+  std::size_t const now = held += malloc_usable_size(at);
+  for (std::size_t seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+  }
+  return at;
+}
+
+void give_back(void* at) {
+  if (at) held -= malloc_usable_size(at);
+  std::free(at);
+}
+
+}  // namespace
+
+// The forms for arrays and those that do not throw come down to these.
+void* operator new(std::size_t bytes) { return take(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return take(bytes, std::max(static_cast<std::size_t>(alignment), sizeof(void*)));
+}
+void operator delete(void* at) noexcept { give_back(at); }
+void operator delete(void* at, std::size_t) noexcept { give_back(at); }
+void operator delete(void* at, std::align_val_t) noexcept { give_back(at); }
+void operator delete(void* at, std::size_t, std::align_val_t) noexcept { give_back(at); }
+
+namespace {
+
+template <bm::game G>
+bm::reference small_network() {
+  return bm::reference(
+      bm::random_network({.input = G::input, .num_actions = G::num_actions, .blocks = 1, .channels = 16}, 1));
+}
+
+/// What the plan leaves out: a slot's own fields, its share of the worker's and the run's, and what malloc rounds up.
+constexpr std::size_t unplanned_per_game = 4096;
+
+/// Plays some games and compares the most that the run held with the most it said it would.
+template <bm::game G, class S, class B>
+void check_bound(S const& search, B const& policy, int threads) {
+  bm::self_play play{G{}, search, policy, small_network<G>()};
+  std::size_t const planned = play.memory(threads).total(), before = held;
+  most = before;
+  auto const done =
+      play.run({.episodes = 2 * policy.games, .threads = threads}, [](bm::episode<G> const&) {});
+  std::size_t const used = most - before;
+  std::size_t const unplanned = unplanned_per_game * static_cast<std::size_t>(policy.games);
+  CAPTURE(planned);
+  CAPTURE(used);
+  CHECK(done.episodes == 2 * policy.games);
+  CHECK(used <= planned + unplanned);
+  CHECK(used > planned / 2);
+  CHECK(unplanned < planned / 10);
+}
+
+}  // namespace
+
+TEST_CASE("operator new is counted, and what is given back is not held") {
+  std::size_t const before = held;
+  {
+    std::vector<char> const some(100'000);
+    CHECK(held - before >= 100'000);
+    CHECK(held - before < 110'000);
+  }
+  CHECK(held == before);
+}
+
+TEST_CASE("memory() is a bound of what a run with puct allocates, and not a wild one") {
+  check_bound<bm::connect4>(bm::puct{.simulations = 400}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::connect4>(bm::puct{.simulations = 300, .leaves = 4}, bm::overlapped{.games = 16}, 2);
+  check_bound<bm::hex7>(bm::puct{.simulations = 200}, bm::lockstep{.games = 8}, 1);
+}
+
+TEST_CASE("memory() is a bound of what a run with top_k allocates, and not a wild one") {
+  check_bound<bm::connect4>(bm::top_k{.widths = {7, 7, 7}}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::hex7>(bm::top_k{.widths = {8, 8}}, bm::overlapped{.games = 16}, 2);
+}

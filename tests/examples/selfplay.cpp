@@ -142,8 +142,11 @@ TEST_CASE("shards and games hold what the summary says" * needs_program) {
   CHECK(summary.at("episodes") == "60");
   CHECK(summary.at("rows") == std::to_string(rows_in(out)));
   CHECK(std::stoi(summary.at("shards")) > 1);
-  std::string const games = text_of(out + "/games.txt");
-  CHECK(std::count(games.begin(), games.end(), '\n') == 61);
+  int const shards = std::stoi(summary.at("shards"));
+  std::string games;
+  for (int shard = 0; shard < shards; ++shard)
+    games += text_of(out + "/games-00000" + std::to_string(shard) + ".txt");
+  CHECK(std::count(games.begin(), games.end(), '\n') == 60 + shards);
   CHECK(games.find("\n59 ") != std::string::npos);
   for (char const* name : {"boards", "simulations", "seconds", "boards_per_second", "games_per_second",
                            "simulations_per_second", "peak_memory_bytes", "planned_memory_bytes"})
@@ -154,7 +157,7 @@ TEST_CASE("shards and games hold what the summary says" * needs_program) {
   CHECK(shares == doctest::Approx(1));
   CHECK(summary.at("episodes_hash").size() == 16);
 
-  check_refused(1, job + " --out " + out, "rows-000000.safetensors: is of an earlier run");
+  check_refused(1, job + " --out " + out, "holds the data of an earlier run");
   CHECK(run(job + " --episodes 2 --overwrite --out " + out).status == 2);  // a flag twice
   CHECK(run("--game connect4 --evaluator uniform --episodes 1 --overwrite --out " + out).status == 0);
   CHECK(rows_in(out) < 43);
@@ -163,7 +166,10 @@ TEST_CASE("shards and games hold what the summary says" * needs_program) {
 TEST_CASE("bad flags are refused with one line" * needs_program) {
   check_refused(2, "--game chess", "--game");
   check_refused(2, "--gmae connect4", "--gmae");
-  check_refused(2, "--episodes 0", "--episodes");
+  check_refused(2, "--episodes -1", "--episodes");
+  check_refused(2, "--rank 3 --ranks 3", "--rank");
+  check_refused(2, "--rank 1", "--ranks");
+  check_refused(2, "--resume --overwrite --out x", "--overwrite");
   check_refused(2, "--threads many", "--threads");
   check_refused(2, "--widths 8,0,2 --search topk", "--widths");
   check_refused(2, "--widths 1,1,1,1,1,1,1,1,1 --search topk", "--widths");
@@ -218,6 +224,8 @@ TEST_CASE("a memory limit is kept by naming the games that fit" * needs_program)
   CHECK(run(job + "--memory-limit 8M --games " + std::to_string(games)).status == 0);
   check_refused(1, job + "--memory-limit 8M --games " + std::to_string(games + 1), std::to_string(games));
   check_refused(1, job + "--memory-limit 1", "not even one game");
+  CHECK(run(job + "--memory-limit 1M").out.find("games in flight to stay within --memory-limit") !=
+        std::string::npos);
 }
 
 TEST_CASE("a run that is told to stop keeps finished games" * needs_program) {

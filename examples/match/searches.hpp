@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/search/concepts.hpp>
+#include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/top_k.hpp>
 
@@ -10,7 +11,7 @@
 #include <vector>
 
 /// The searches that a player may have. A new one is added here, and its settings in settings.cpp.
-using any_search = std::variant<batchmate::puct, batchmate::top_k>;
+using any_search = std::variant<batchmate::puct, batchmate::gumbel, batchmate::top_k>;
 
 /// One game's tree of any search; the calls are those of the search concept.
 template <batchmate::game G>

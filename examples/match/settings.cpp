@@ -36,6 +36,17 @@ void for_settings(batchmate::puct& search, Visit&& visit) {
 }
 
 template <class Visit>
+void for_settings(batchmate::gumbel& search, Visit&& visit) {
+  visit("simulations", search.simulations);
+  visit("max-considered", search.max_considered);
+  visit("c-visit", search.c_visit);
+  visit("c-scale", search.c_scale);
+  visit("noise", search.noise_scale);
+  visit("sampling-plies", search.sampling_plies);
+  visit("leaves", search.leaves);
+}
+
+template <class Visit>
 void for_settings(batchmate::top_k& search, Visit&& visit) {
   visit("widths", search.widths);
   visit("temperature", search.temperature);
@@ -46,6 +57,7 @@ void for_settings(batchmate::top_k& search, Visit&& visit) {
 /// The searches by name, as strong as their settings' defaults make them.
 std::vector<std::pair<std::string, any_search>> searches() {
   return {{"puct", batchmate::puct{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
+          {"gumbel", batchmate::gumbel{.simulations = 100, .noise_scale = 0}},
           {"topk", batchmate::top_k{.temperature = 0}}};
 }
 

@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
 MATCH = Path(os.environ["BATCHMATE_EXAMPLES_DIR"]) / "match"
+STRENGTH = Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "benchmarks" / "strength.py"
 NETWORK = "random:2x8:1"
 TWO_SETTINGS = ["--first", f"{NETWORK},simulations=24,leaves=3", "--second", "uniform,simulations=16"]
 LINES = [[3 * r + c for c in range(3)] for r in range(3)] + [[3 * r + c for r in range(3)] for c in range(3)] + \
@@ -102,7 +104,8 @@ class GamesTest(Match):
     def test_games_do_not_depend_on_batching_and_threads(self):
         sampling = ["--first", f"{NETWORK},simulations=20,noise=0.25,temperature=1,temperature-plies=9",
                     "--second", f"{NETWORK},search=topk,widths=3/4,temperature=1"]
-        for players in [TWO_SETTINGS, sampling]:
+        gumbel = ["--first", f"{NETWORK},search=gumbel,simulations=20,noise=1,leaves=4", "--second", "rollout"]
+        for players in [TWO_SETTINGS, sampling, gumbel]:
             with self.subTest(players):
                 summary, games = self.play(*players, "--openings", "15", "--games", "1", "--threads", "1")
                 for games_in_flight, threads in [("7", "1"), ("8", "3"), ("30", "2"), ("500", "64")]:
@@ -134,6 +137,7 @@ class GamesTest(Match):
     def test_more_simulations_and_every_search_setting_change_the_play(self):
         usual = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "30", "--openings", "8")[1]
         for change in ["simulations=60", "leaves=4", "exploration=3", "fpu-reduction=0.4", "search=topk,widths=5/5",
+                       "search=gumbel",
                        "noise=0.5", "final-temperature=1"]:
             with self.subTest(change):
                 changed = self.play("--first", f"{NETWORK},{change}", "--second", NETWORK, "--simulations", "30",
@@ -243,6 +247,33 @@ class OpeningsTest(Match):
                       self.refused(1, *self.players, "--opening-plies", "1", "--openings", "8"))
 
 
+class StrengthTest(Match):
+    """benchmarks/strength.py."""
+
+    def fill(self, *flags, row="| tictactoe | 9 | `uniform` | `uniform,simulations=4` | 20 | - | - |"):
+        document = self.folder / "strength.md"
+        document.write_text("<!-- machine -->\n<!-- /machine -->\n\n| game | simulations | first | second | openings | won "
+                            f"| pairs |\n| --- | --- | --- | --- | --- | --- | --- |\n{row}\n\nThe end.\n")
+        done = subprocess.run([sys.executable, STRENGTH, document, "--program", MATCH, *flags], capture_output=True,
+                              text=True, timeout=300)
+        return done, document.read_text()
+
+    def test_fills_a_row_with_its_match(self):
+        done, text = self.fill()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        summary, _ = self.play("--game", "tictactoe", "--simulations", "9", "--first", "uniform", "--second",
+                               "uniform,simulations=4", "--openings", "20")
+        self.assertIn(f"\n| tictactoe | 9 | `uniform` | `uniform,simulations=4` | 20 | {summary['wins']} | "
+                      f"{', '.join(map(str, summary['pairs']))} |\n\nThe end.\n", text)
+        self.assertRegex(text, r"\A<!-- machine -->\n.* cores; .*\n<!-- /machine -->\n\n")
+
+    def test_a_match_that_fails_is_named_and_leaves_the_document(self):
+        done, text = self.fill("--openings", "3", row="| tictactoe | 9 | `nothing` | `uniform` | 20 | - | - |")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nothing: cannot open", done.stderr)
+        self.assertIn("| `nothing` | `uniform` | 20 | - | - |", text)
+
+
 class FlagsTest(Match):
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [(["--first", NETWORK + ",width=3"], "no setting 'width' of puct"),
@@ -269,7 +300,8 @@ class FlagsTest(Match):
 
     def test_help_explains_flags_and_settings(self):
         out = self.output("--help")
-        for word in ["--first", "--sprt", "--openings", "--out", "search=puct: simulations,", "search=topk: widths,"]:
+        for word in ["--first", "--sprt", "--openings", "--out", "search=puct: simulations,", "search=gumbel: simulations,",
+                     "search=topk: widths,"]:
             self.assertIn(word, out)
 
     def test_a_signal_ends_the_match_with_what_has_been_counted(self):

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -195,6 +197,26 @@ TEST_CASE("a header that claims to be larger than its file is refused before any
   }
   CHECK_THROWS_AS(parse(""), file_error);
   CHECK_THROWS_AS(parse("1234567"), file_error);
+}
+
+TEST_CASE("a file of another kind is refused by its first bytes, however large it is") {
+  temporary_folder const folder;
+  write_file_atomically(folder / "zeros", {});
+  std::filesystem::resize_file(folder / "zeros", std::uintmax_t{5} << 30);  // all of it a hole
+  CHECK_THROWS_WITH_AS(tensor_file(folder / "zeros"),
+                       doctest::Contains("zeros: header: expected '{' at byte 0"), file_error);
+  std::filesystem::resize_file(folder / "zeros", 5);
+  CHECK_THROWS_WITH_AS(tensor_file(folder / "zeros"),
+                       doctest::Contains("zeros: expected a safetensors file, found 5 bytes"), file_error);
+}
+
+TEST_CASE("what is no regular file is refused, and a pipe is not waited for") {
+  temporary_folder const folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH_AS(tensor_file(folder / "pipe"), doctest::Contains("pipe: is no regular file"),
+                       file_error);
+  CHECK_THROWS_WITH_AS(tensor_file(folder / "."), doctest::Contains("is no regular file"), file_error);
+  CHECK_THROWS_WITH_AS(tensor_file("/dev/zero"), doctest::Contains("is no regular file"), file_error);
 }
 
 TEST_CASE("a file cut off at any byte is refused") {

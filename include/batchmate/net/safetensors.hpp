@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -17,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -95,7 +97,7 @@ class tensor_file {
 
   /// Reads a file of at most `largest_bytes`. Throws `file_error`.
   explicit tensor_file(std::filesystem::path const& path, std::size_t largest_bytes = std::size_t{1} << 32)
-      : where_(path.string()), storage_(read_file(path, largest_bytes)) {
+      : where_(path.string()), storage_(read(path, largest_bytes)) {
     parse(storage_);
   }
   /// Reads bytes that stay where they are while this object is used; `where` begins every message. Throws
@@ -138,18 +140,39 @@ class tensor_file {
     std::uint64_t begin = 0, end = 0;
   };
 
+  /// All bytes of a file; a file of another kind, which may be huge, is refused by its first ones.
+  std::vector<std::byte> read(std::filesystem::path const& path, std::size_t largest_bytes) const {
+    std::error_code failed, ignored;
+    auto const size = std::filesystem::file_size(path, failed);
+    // Not opened: what is no regular file may be a pipe, and that waits for who writes to it.
+    if (failed && std::filesystem::exists(path, ignored)) throw file_error(where_ + ": is no regular file");
+    if (file_handle const file{failed ? nullptr : std::fopen(path.c_str(), "rbe")}) {
+      std::array<std::byte, 9> bytes;
+      auto const first = std::span(bytes).first(std::fread(bytes.data(), 1, bytes.size(), file.get()));
+      if (first.size() == std::min<std::uintmax_t>(bytes.size(), size)) header_size(first, size);
+    }
+    return read_file(path, largest_bytes);
+  }
+
+  /// The size of the header, by what a file of `file_size` bytes begins with.
+  std::uint64_t header_size(std::span<std::byte const> first, std::uint64_t file_size) const {
+    std::uint64_t size = 0;
+    if (first.size() < sizeof size)
+      throw file_error(concat(where_, ": expected a safetensors file, found ", file_size, " bytes"));
+    std::memcpy(&size, first.data(), sizeof size);
+    std::uint64_t const most = std::min<std::uint64_t>(largest_header, file_size - sizeof size);
+    if (size > most)
+      throw file_error(concat(where_, ": expected a header of at most ", most, " bytes, found ", size,
+                              " (truncated, or no safetensors file)"));
+    if (size == 0 || first[sizeof size] != std::byte{'{'})
+      throw file_error(concat(where_, ": header: expected '{' at byte 0 (no safetensors file)"));
+    return size;
+  }
+
   void parse(std::span<std::byte const> bytes) {
-    std::uint64_t header_size = 0;
-    if (bytes.size() < sizeof header_size)
-      throw file_error(concat(where_, ": expected a safetensors file, found ", bytes.size(), " bytes"));
-    std::memcpy(&header_size, bytes.data(), sizeof header_size);
-    if (header_size > largest_header || header_size > bytes.size() - sizeof header_size)
-      throw file_error(concat(where_, ": expected a header of at most ",
-                              std::min(largest_header, bytes.size() - sizeof header_size), " bytes, found ",
-                              header_size, " (truncated, or no safetensors file)"));
-    auto const data = bytes.subspan(sizeof header_size + header_size);
-    auto entries =
-        parse_header({reinterpret_cast<char const*>(bytes.data()) + sizeof header_size, header_size});
+    std::uint64_t const size = header_size(bytes, bytes.size());
+    auto const header = bytes.subspan(sizeof size, size), data = bytes.subspan(sizeof size + size);
+    auto entries = parse_header({reinterpret_cast<char const*>(header.data()), header.size()});
     std::stable_sort(entries.begin(), entries.end(), [](entry const& a, entry const& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     });
@@ -179,8 +202,6 @@ class tensor_file {
   }
 
   std::vector<entry> parse_header(std::string_view header) {
-    if (header.empty() || header.front() != '{')
-      throw file_error(concat(where_, ": header: expected '{' at byte 0 (no safetensors file)"));
     std::vector<entry> entries;
     json_reader json(header, where_ + ": header");
     json.object([&](std::string const& name) {

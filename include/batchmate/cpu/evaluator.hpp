@@ -11,7 +11,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iomanip>
+#include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,7 +92,13 @@ class onednn {
           tower(net, cpu::effective_precision(options.precision), options.max_chunk),
           heads(net),
           identity(concat(cpu::library_name(), ":", tower.bf16() ? "bf16" : "fp32", ":", cpu::isa_name(), ":",
-                          net.name, ":", std::hex, std::setw(16), std::setfill('0'), network_hash(net))) {}
+                          net.name, ":", hexadecimal(network_hash(net)))) {}
+
+    static std::string hexadecimal(std::uint64_t number) {
+      char text[17];
+      std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+      return text;
+    }
 
     static network checked(network const& net, onednn_options const& options) {
       check_network(net);

@@ -92,10 +92,13 @@ class game_checker {
   /// failure only.
   template <class... Parts>
   void holds(bool ok, Parts const&... parts) const {
-    if (ok) [[likely]]
-      return;
+    if (!ok) [[unlikely]]
+      complain(concat(parts...));
+  }
+
+  [[noreturn]] void complain(std::string const& expected) const {
     std::string const place = game_number_ < 0 ? "" : concat(", game ", game_number_, ", ply ", ply_);
-    throw contract_error(concat("game ", game_name(), place, ": expected ", parts...));
+    throw contract_error(concat("game ", game_name(), place, ": expected ", expected));
   }
 
   static std::string game_name() {

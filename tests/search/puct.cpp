@@ -2,8 +2,10 @@
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/game/hex.hpp>
 #include <batchmate/game/tictactoe.hpp>
+#include <batchmate/play/self_play.hpp>
 #include <batchmate/search/puct.hpp>
 
+#include "../support/any_batching.hpp"
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
 #include "../support/hash_game.hpp"
@@ -48,10 +50,14 @@ class textbook {
       root_->sum = value_;
       root_->squares = value_ * value_;
     }
-    prepare_root(ply);
+    bm::random_key const key = episode_.split(static_cast<std::uint64_t>(ply));
+    bm::random_stream chance{key.split(bm::purpose::move).split(bm::purpose::sampling)};
+    full_ = chance.uniform() < settings_.full_share;
+    network_priors_ = root_->priors;
+    if (full_) prepare_root(key);
     simulations_ = 0;
-    while (simulations_ < settings_.simulations - reused && !root_->proven)
-      wave(settings_.simulations - reused);
+    int const wanted = (full_ ? settings_.simulations : settings_.cheap_simulations) - reused;
+    while (simulations_ < wanted && !root_->proven) wave(wanted);
     return outcome();
   }
 
@@ -107,7 +113,7 @@ class textbook {
   }
 
   /// Changes the root's priors for this move's search; moves without visits are put in order again.
-  void prepare_root(int ply) {
+  void prepare_root(bm::random_key key) {
     auto& priors = root_->priors;
     if (settings_.root_temperature != 1) {
       double const most = priors[root_->order[0]];
@@ -116,13 +122,13 @@ class textbook {
       for (auto& [action, prior] : priors)
         prior = static_cast<float>(std::pow(prior / most, 1.0 / settings_.root_temperature) / sum);
     }
-    if (settings_.noise_fraction > 0) add_noise(ply);
+    if (settings_.noise_fraction > 0) add_noise(key.split(bm::purpose::noise));
     // Those that have been visited keep their places, as do equal ones.
     sort(*root_, root_->order.begin() + static_cast<std::ptrdiff_t>(root_->children.size()));
   }
 
-  void add_noise(int ply) {
-    bm::random_stream random{episode_.split(static_cast<std::uint64_t>(ply)).split(bm::purpose::noise)};
+  void add_noise(bm::random_key key) {
+    bm::random_stream random{key};
     double const count = static_cast<double>(root_->priors.size());
     double const alpha = settings_.noise_alpha > 0 ? settings_.noise_alpha : 10.0 / count;
     std::map<int, double> noise, share = shares_of_noise();
@@ -157,11 +163,26 @@ class textbook {
     return std::max(static_cast<float>(at.sum) / static_cast<float>(at.visits) - reduction, -1.0f);
   }
 
-  int best_action(node const& at) const {
+  float exploration_at(node const& at) const {
     double const growth = std::log((1 + static_cast<double>(at.visits) + settings_.exploration_base) /
                                    settings_.exploration_base);
-    float const scale = static_cast<float>(settings_.exploration + settings_.exploration_growth * growth) *
-                        std::sqrt(static_cast<float>(at.visits));
+    return static_cast<float>(settings_.exploration + settings_.exploration_growth * growth) *
+           std::sqrt(static_cast<float>(at.visits));
+  }
+
+  /// The visits a root move should have had by now.
+  float forced(int action) const {
+    return std::sqrt(settings_.forced_playouts * root_->priors.at(action) *
+                     static_cast<float>(root_->visits - 1));
+  }
+
+  int best_action(node const& at) const {
+    if (&at == root_.get() && full_)
+      for (int a : at.order)
+        if (visits_of(a) > 0 && static_cast<float>(visits_of(a)) < forced(a) &&
+            at.children.at(a)->proven != bm::win)
+          return a;
+    float const scale = exploration_at(at);
     float const unvisited = value_of_unvisited(at);
     float best = -std::numeric_limits<float>::infinity();
     int action = -1;
@@ -269,6 +290,11 @@ class textbook {
     }
     if (total == 0) choose_unvisited(d);
     d.raw_value = root_->own_value;
+    d.full = full_;
+    for (auto const& [action, prior] : network_priors_) {
+      float const target = d.policy[static_cast<std::size_t>(action)];
+      if (target > 0) d.surprise += target * std::log(target / std::max(prior, 1e-6f));
+    }
     if (settings_.lower_bound_errors > 0 && total > 0) d.action = surest_action(weights, most);
     return d;
   }
@@ -282,7 +308,27 @@ class textbook {
       auto const child = root_->children.at(a)->proven;
       if (root_->proven ? child != -*root_->proven : child == bm::win) weights[a] = 0;
     }
+    if (full_ && !root_->proven) prune(weights);
     return weights;
+  }
+
+  /// Takes out what was only forced, as far as the most visited move stays ahead.
+  void prune(std::map<int, int>& weights) const {
+    int best = root_->order[0];
+    for (int a : root_->order)
+      if (weights[a] > weights[best]) best = a;
+    if (weights[best] == 0) return;
+    auto const bound = [&](int a, int visits) {
+      node const& child = *root_->children.at(a);
+      float const q = static_cast<float>(-child.sum) / static_cast<float>(child.visits);
+      return q + exploration_at(*root_) * root_->priors.at(a) / static_cast<float>(1 + visits);
+    };
+    for (int a : root_->order) {
+      if (a == best || weights[a] == 0) continue;
+      int const before = weights[a], least = std::max(0, before - static_cast<int>(forced(a)));
+      while (weights[a] > least && bound(a, weights[a] - 1) < bound(best, weights[best])) --weights[a];
+      if (weights[a] == 1 && before > 1) weights[a] = 0;
+    }
   }
 
   void choose_unvisited(bm::decision<G>& d) const {
@@ -315,6 +361,8 @@ class textbook {
   bm::puct settings_;
   bm::random_key episode_;
   std::unique_ptr<node> root_;
+  std::map<int, float> network_priors_;  // of the root
+  bool full_ = true;
   int simulations_ = 0;
   float value_ = 0;
 };
@@ -347,7 +395,10 @@ void compare(bm::puct const& settings, std::uint64_t number, int capacity) {
     REQUIRE_MESSAGE(same, "ply " << ply);
     REQUIRE(found.value == wanted.value);
     REQUIRE(found.raw_value == wanted.raw_value);
-    REQUIRE((visits == settings.simulations || settings.prove));
+    REQUIRE(found.surprise == doctest::Approx(wanted.surprise).epsilon(1e-4));
+    REQUIRE(found.full == wanted.full);
+    REQUIRE(found.resign == (found.value < settings.resign_below));
+    REQUIRE((visits == settings.simulations || settings.prove || !found.full));
     REQUIRE(static_cast<int>(nodes.size()) <= settings.max_nodes());
     REQUIRE(position.legal_actions().test(found.action));
     REQUIRE((expected.visits_of(found.action) > 0 || settings.prove));
@@ -409,11 +460,43 @@ TEST_CASE_TEMPLATE("every option does to visits what it does to a textbook's", G
   compare_options<G>(
       {.simulations = 60, .root_temperature = 0.7f, .noise_alpha = 0.3f, .noise_shaped = true});
   compare_options<G>({.simulations = 60, .noise_fraction = 1, .noise_shaped = true});
+  compare_options<G>({.simulations = 60, .exploration = 0, .noise_fraction = 0.5f});  // many ties
   compare_options<G>({.simulations = 150, .lower_bound_errors = 2});
   compare_options<G>({.simulations = 150, .lower_bound_errors = 5, .lower_bound_visits = 0.5f});
+  compare_options<G>({.simulations = 100, .noise_alpha = 0.2f, .forced_playouts = 2});
+  compare_options<G>({.simulations = 300, .forced_playouts = 4, .prove = true, .resign_below = 0.2f});
+  compare_options<G>({.simulations = 60, .full_share = 0.4f, .cheap_simulations = 20});
   compare_options<G>({.simulations = 6, .prove = true});
   compare_options<G>({.simulations = 150, .prove = true, .lower_bound_errors = 1});
   compare_options<G>({.simulations = 600, .prove = true});
+}
+
+TEST_CASE("with all options the games are the same under any batching") {
+  bm::puct settings{.simulations = 24, .exploration_growth = 1, .exploration_base = 50};
+  settings.fpu = bm::first_play::visited_policy;
+  settings.fpu_reduction = 0.3f;
+  settings.root_temperature = 1.2f;
+  settings.noise_shaped = settings.prove = true;
+  settings.forced_playouts = 2;
+  settings.full_share = 0.3f;
+  settings.cheap_simulations = 8;
+  settings.temperature_plies = 6;
+  settings.lower_bound_errors = 2;
+  for (int leaves : {1, 4}) {
+    settings.leaves = leaves;
+    auto const games = [&](any_batching const& policy) {
+      int full = 0, cheap = 0;
+      bm::self_play play{bm::connect4{}, settings, policy, fake_network{}};
+      auto const counted = play.run({.episodes = 80, .seed = 7},
+                                    [&](bm::sample<bm::connect4> const& s) { (s.full ? full : cheap) += 1; });
+      CHECK(full > 0);
+      CHECK(cheap > full);
+      return counted.episodes_hash;
+    };
+    auto const expected = games(bm::immediate{});
+    CHECK(games(bm::lockstep{.games = 64}) == expected);
+    CHECK(games(bm::lockstep{.games = 3, .max_batch = 5}) == expected);
+  }
 }
 
 namespace {

@@ -50,6 +50,11 @@ TEST_CASE("settings out of range are refused with the field's name") {
   refused({.final_temperature = nan}, "temperature");
   refused({.lower_bound_errors = -1}, "lower_bound_errors");
   refused({.lower_bound_visits = 2}, "lower_bound_visits");
+  refused({.forced_playouts = -1}, "forced_playouts");
+  refused({.full_share = 1.5f}, "full_share");
+  refused({.full_share = 0.5f}, "cheap_simulations");
+  refused({.simulations = 10, .full_share = 0.5f, .cheap_simulations = 11}, "cheap_simulations");
+  refused({.resign_below = nan}, "resign_below");
   refused({.leaves = 0}, "leaves");
   refused({.leaves = 2000}, "leaves");
   refused({.virtual_loss = 0}, "virtual_loss");
@@ -69,7 +74,11 @@ TEST_CASE("the identity names every setting") {
                                                 {.noise_fraction = 1},
                                                 {.noise_alpha = 1},
                                                 {.noise_shaped = true},
+                                                {.forced_playouts = 2},
+                                                {.full_share = 0.5f},
+                                                {.cheap_simulations = 2},
                                                 {.prove = true},
+                                                {.resign_below = -0.5f},
                                                 {.temperature = 2},
                                                 {.temperature_plies = 1},
                                                 {.final_temperature = 1},

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <utility>
 
 namespace bm = batchmate;
 
@@ -38,9 +40,56 @@ TEST_CASE("a lower bound lies below the mean by standard errors, and far below i
   CHECK(bm::lower_bound(4, 0.5f, 1, 5) < bm::lower_bound(40, 0.5f, 10, 5));
 }
 
-TEST_CASE("the terms of the surprise sum to the Kullback-Leibler divergence") {
-  CHECK(bm::surprise_of(0.5f, 0.25f) + bm::surprise_of(0.5f, 0.75f) ==
-        doctest::Approx(0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3)));
-  CHECK(bm::surprise_of(0, 0.5f) == 0);
-  CHECK(bm::surprise_of(1, 0) == doctest::Approx(std::log(1e6)));
+TEST_CASE("a surprise is the Kullback-Leibler divergence") {
+  bm::surprise_sum none, some;
+  for (float p : {0.5f, 0.25f, 0.25f}) none.add(p, p);
+  CHECK(none.total() == 0);
+  some.add(0.5f, 0.25f);
+  some.add(0.5f, 0.125f);
+  some.add(0, 0.5f);
+  CHECK(some.total() == doctest::Approx(0.5 * std::log(2.0) + 0.5 * std::log(4.0)));
+  bm::surprise_sum sure, many;
+  sure.add(1, 0);
+  CHECK(sure.total() == doctest::Approx(std::log(1e6)));
+  for (int i = 0; i < 200; ++i) many.add(0.005f, 0);  // more than a product of doubles can hold
+  CHECK(many.total() == doctest::Approx(std::log(0.005 / 1e-6)));
+}
+
+TEST_CASE("a move is drawn in proportion to a power of its weight") {
+  std::array<float, 3> const weights{1, 4, 0};
+  for (auto const& [temperature, share] : {std::pair{1.0f, 0.2}, {0.5f, 1.0 / 17}, {2.0f, 1.0 / 3}}) {
+    int first = 0;
+    for (std::uint64_t k = 0; k < 4000; ++k) {
+      int const drawn = bm::draw_move<3>(weights.data(), 3, 1, temperature, bm::random_key{k});
+      REQUIRE(drawn < 2);
+      first += drawn == 0;
+    }
+    CHECK(std::abs(first / 4000.0 - share) < 0.03);
+  }
+}
+
+TEST_CASE("forced visits grow with prior, visits and factor under a root") {
+  CHECK(bm::forced_visits(0.5f, 100, 2) == 10);
+  CHECK(bm::forced_visits(0.02f, 100, 2) == 2);
+}
+
+TEST_CASE("what was only forced is pruned as far as the best move stays ahead") {
+  // All visits 100, scale 10. The best move's bound is 0.5 + 10 * 0.5 / 50 = 0.6.
+  std::array<float, 5> const priors{0.5f, 0.08f, 0.17f, 0.02f, 0.02f}, values{0.5f, 0.1f, 0.2f, 0.5f, -1};
+  std::array<float, 5> weights{49, 20, 6, 3, 1};
+  float const sum = bm::prune_forced(priors.data(), values.data(), weights.data(), 5, 10, 100, 2);
+  CHECK(weights[0] == 49);
+  CHECK(weights[1] == 16);  // all 4 that were forced: 0.1 + 0.8 / 17 is below 0.6
+  CHECK(weights[2] == 4);   // 5 were forced, but with 3 left 0.2 + 1.7 / 4 is not below 0.6
+  CHECK(weights[3] == 2);   // 2 were forced; 0.5 + 0.2 / 3 is below 0.6, 0.5 + 0.2 / 2 is not
+  CHECK(weights[4] == 0);
+  CHECK(sum == 71);
+}
+
+TEST_CASE("a move pruned to a single visit is pruned altogether") {
+  std::array<float, 2> const priors{0.5f, 0.02f}, values{0.5f, -0.5f};
+  std::array<float, 2> weights{90, 3};
+  CHECK(bm::prune_forced(priors.data(), values.data(), weights.data(), 2, 10, 100, 2) == 90);
+  weights = {90, 1};  // nothing was forced: one visit is what the search wanted
+  CHECK(bm::prune_forced(priors.data(), values.data(), weights.data(), 2, 10, 20, 1) == 91);
 }

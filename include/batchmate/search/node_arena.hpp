@@ -3,6 +3,7 @@
 #include <batchmate/core/macros.hpp>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -81,7 +82,8 @@ class node_arena {
   float const* priors(tree_node const& n) const { return priors_.get() + n.first_edge; }  ///< (num_edges)
   std::uint16_t* actions(tree_node const& n) { return actions_.get() + n.first_edge; }    ///< (num_edges)
   std::uint16_t const* actions(tree_node const& n) const { return actions_.get() + n.first_edge; }
-  float* q(tree_node const& n) { return q_.get() + n.children; }                  ///< (num_children)
+  float* q(tree_node const& n) { return q_.get() + n.children; }  ///< (num_children)
+  float const* q(tree_node const& n) const { return q_.get() + n.children; }
   float* u(tree_node const& n) { return u_.get() + n.children; }                  ///< (num_children)
   std::uint32_t* child(tree_node const& n) { return child_.get() + n.children; }  ///< (num_children)
   std::uint32_t const* child(tree_node const& n) const {
@@ -209,6 +211,24 @@ BATCHMATE_INLINE float greatest_score(float const* q, float const* u, float scal
     }
   four const most = best[0] > best[1] ? best[0] : best[1];
   return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+}
+
+/// Puts the moves of a node, at most A, in order: greater priors first, then those that were before.
+template <int A>
+void sort_by_prior(float* priors, std::uint16_t* actions, int n) {
+  bool unsorted = false;
+  for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
+  if (!unsorted) return;
+  // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
+  std::array<std::uint64_t, std::max(A, 32)> keys;  // g++ 12 warns of std::sort on fewer
+  for (int i = 0; i < n; ++i)
+    keys[i] = std::uint64_t{~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))} << 32 |
+              static_cast<std::uint64_t>(i) << 16 | actions[i];
+  std::sort(keys.begin(), keys.begin() + n);
+  for (int i = 0; i < n; ++i) {
+    priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));
+    actions[i] = static_cast<std::uint16_t>(keys[i]);
+  }
 }
 
 }  // namespace batchmate

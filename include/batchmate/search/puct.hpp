@@ -12,7 +12,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -50,7 +49,8 @@ class puct::tree {
       std::uint32_t const leaf = wave_[absorbed_++];
       tree_node& n = arena_[leaf];
       arena_.add_edges(n, mine.rows[i].legal.count());
-      std::memcpy(arena_.priors(n), mine.priors_of(i), n.num_edges * sizeof(float));
+      // Not memcpy, for which g++ has a string instruction that is slower than the library's function.
+      std::copy_n(mine.priors_of(i), n.num_edges, arena_.priors(n));
       n.own_value = mine.values[i];
       n.state = node_state::evaluated;
       back_up(leaf, mine.values[i], settings_.leaves > 1 ? settings_.virtual_loss : 0);
@@ -71,12 +71,21 @@ class puct::tree {
     outcome.value = std::clamp(root.value_sum / static_cast<float>(root.visits), -1.0f, 1.0f);
     outcome.raw_value = root.own_value;
     outcome.simulations = descents_;
+    outcome.full = full_;
+    outcome.resign = outcome.value < settings_.resign_below;
     outcome.policy = {};
     std::array<float, G::num_actions> weights;  // of the root's children
     float const total = weigh_moves(weights.data());
-    if (total == 0) return choose_unvisited(outcome);
-    for (int i = 0; i < root.num_children; ++i) outcome.policy[actions[i]] = weights[i] / total;
-    outcome.action = actions[choose_move(weights.data(), root.num_children)];
+    for (int i = 0; i < root.num_children && total > 0; ++i) outcome.policy[actions[i]] = weights[i] / total;
+    if (total > 0)
+      outcome.action = actions[choose_move(weights.data(), root.num_children)];
+    else
+      choose_unvisited(outcome);
+    float const* const priors = arena_.priors(root);
+    surprise_sum surprise;
+    for (int i = 0; i < root.num_edges; ++i)
+      surprise.add(outcome.policy[actions[i]], priors_changed_ ? network_priors_[actions[i]] : priors[i]);
+    outcome.surprise = surprise.total();
   }
 
   void advance(int action) {
@@ -99,11 +108,13 @@ class puct::tree {
  private:
   void begin_move() {
     wave_size_ = pushed_ = absorbed_ = descents_ = 0;
-    root_ready_ = false;
+    root_ready_ = priors_changed_ = false;
+    random_stream chance{move_key().split(purpose::move).split(purpose::sampling)};
+    full_ = settings_.full_share == 1 || chance.uniform() < settings_.full_share;
     searched_for_proofs_ = arena_.size();
     tree_node const& root = arena_[0];
-    wanted_ =
-        settings_.simulations - (root.state == node_state::pending ? 0 : static_cast<int>(root.visits) - 1);
+    wanted_ = full_ ? settings_.simulations : settings_.cheap_simulations;
+    if (root.state != node_state::pending) wanted_ -= static_cast<int>(root.visits) - 1;
   }
 
   /// Selects up to `leaves` leaves and pushes those that find room.
@@ -157,7 +168,8 @@ class puct::tree {
       tree_node& at = arena_[n];
       if (at.state == node_state::evaluated) sort_edges(at, position);
       if (at.state != node_state::sorted) return {n, false};
-      int const place = select(at);
+      int const forced = n == 0 && settings_.forced_playouts > 0 ? forced_child() : -1;
+      int const place = forced >= 0 ? forced : select(at);
       position.play(arena_.actions(at)[place]);
       if (place < at.num_children) {
         n = arena_.child(at)[place];
@@ -189,6 +201,17 @@ class puct::tree {
       float const seen = std::accumulate(priors, priors + at.num_children, 0.0f);
       return settings_.unvisited_value(at.value_sum / static_cast<float>(at.visits), seen);
     });
+  }
+
+  /// The first of the root's children that has not had its forced visits, -1 if there is none.
+  [[gnu::noinline]] int forced_child() const {
+    tree_node const& root = arena_[0];
+    for (int i = 0; i < root.num_children && full_; ++i) {
+      float const enough = forced_visits(arena_.priors(root)[i], static_cast<float>(root.visits - 1),
+                                         settings_.forced_playouts);
+      if (visits_of(i) < enough && arena_[arena_.child(root)[i]].state != node_state::won) return i;
+    }
+    return -1;
   }
 
   template <class Unvisited>
@@ -246,24 +269,7 @@ class puct::tree {
     int k = 0;
     position.legal_actions().for_each([&](int a) { actions[k++] = static_cast<std::uint16_t>(a); });
     at.state = node_state::sorted;
-    sort_range(arena_.priors(at), actions, at.num_edges);
-  }
-
-  /// Puts moves in order: greater priors first, then those that were before.
-  static void sort_range(float* priors, std::uint16_t* actions, int n) {
-    bool unsorted = false;
-    for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
-    if (!unsorted) return;
-    // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
-    std::array<std::uint64_t, std::max(G::num_actions, 32)> keys;  // g++ 12 warns of std::sort on fewer
-    for (int i = 0; i < n; ++i)
-      keys[i] = std::uint64_t{~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))} << 32 |
-                static_cast<std::uint64_t>(i) << 16 | actions[i];
-    std::sort(keys.begin(), keys.begin() + n);
-    for (int i = 0; i < n; ++i) {
-      priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));
-      actions[i] = static_cast<std::uint16_t>(keys[i]);
-    }
+    sort_by_prior<G::num_actions>(arena_.priors(at), actions, at.num_edges);
   }
 
   /// Sorts the root's edges and mixes noise into its priors, once a move.
@@ -272,15 +278,17 @@ class puct::tree {
     tree_node& at = arena_[0];
     if (at.state == node_state::evaluated) sort_edges(at, root);
     bool const noisy = settings_.noise_fraction > 0;
-    if (!noisy && settings_.root_temperature == 1) return;
+    if (!full_ || (!noisy && settings_.root_temperature == 1)) return;
     float* const priors = arena_.priors(at);
     std::uint16_t* const actions = arena_.actions(at);
+    for (int i = 0; i < at.num_edges; ++i) network_priors_[actions[i]] = priors[i];
+    priors_changed_ = true;
     prepare_priors<G::num_actions>(priors, actions, at.num_edges, settings_, noisy,
                                    move_key().split(purpose::noise));
     // The visited children stay in front, whatever the noise did to their priors: they are all looked at
     // anyway.
     int const visited = at.num_children;
-    sort_range(priors + visited, actions + visited, at.num_edges - visited);
+    sort_by_prior<G::num_actions>(priors + visited, actions + visited, at.num_edges - visited);
     for (int i = 0; i < visited; ++i) {
       tree_node const& child = arena_[arena_.child(at)[i]];
       if (child.state != node_state::won) arena_.refresh(child);
@@ -294,8 +302,13 @@ class puct::tree {
   /// The weights by which the root's children are targets and are played; returns their sum.
   float weigh_moves(float* weights) const {
     for (int i = 0; i < arena_[0].num_children; ++i) weights[i] = visits_of(i);
-    if (settings_.prove) return weigh_proofs(arena_, weights);
-    return static_cast<float>(arena_[0].visits - 1);
+    tree_node const& root = arena_[0];
+    float sum = static_cast<float>(root.visits - 1);
+    if (settings_.prove) sum = weigh_proofs(arena_, weights);
+    if (settings_.forced_playouts == 0 || !full_ || is_proven(root.state) || sum == 0) return sum;
+    float const scale = settings_.exploration_at(root.visits) * std::sqrt(static_cast<float>(root.visits));
+    return prune_forced(arena_.priors(root), arena_.q(root), weights, root.num_children, scale,
+                        static_cast<float>(root.visits - 1), settings_.forced_playouts);
   }
 
   /// All visited moves are proven to lose: the target is the network's policy for the others.
@@ -316,18 +329,7 @@ class puct::tree {
     float const chosen =
         ply_ < settings_.temperature_plies ? settings_.temperature : settings_.final_temperature;
     if (chosen == 0) return squares_ ? surest_move(weights, n, weights[most]) : most;
-    std::array<double, G::num_actions> scaled;
-    double total = 0;
-    for (int i = 0; i < n; ++i) {
-      scaled[i] = double{weights[i]} / weights[most];
-      if (chosen != 1) scaled[i] = std::pow(scaled[i], 1.0 / chosen);
-      total += scaled[i];
-    }
-    random_stream random{move_key().split(purpose::move)};
-    double rest = random.uniform() * total;
-    for (int i = 0; i < n; ++i)
-      if ((rest -= scaled[i]) < 0) return i;
-    return most;
+    return draw_move<G::num_actions>(weights, n, most, chosen, move_key().split(purpose::move));
   }
 
   /// The child of greatest lower bound among those with weight enough.
@@ -359,6 +361,9 @@ class puct::tree {
   std::uint32_t searched_for_proofs_ = 1;  // nodes before this one have been
   bool plain_ = settings_.exploration_growth == 0 && settings_.fpu == first_play::parent;
   bool root_ready_ = false;
+  bool full_ = true;                                  // this move's search is not a cheap one
+  bool priors_changed_ = false;                       // the root's are no longer the network's
+  std::array<float, G::num_actions> network_priors_;  // by action; the root's, if they have been changed
   random_key episode_;
 };
 

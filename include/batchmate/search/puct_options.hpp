@@ -14,9 +14,10 @@ namespace batchmate {
 
 /// What a move is taken to be worth before it has been visited; never less than -1.
 enum class first_play {
-  parent,          ///< its parent's mean value less `fpu_reduction`
-  visited_policy,  ///< its parent's mean value less `fpu_reduction` * sqrt(the visited moves' share of the
-  ///< priors): the better the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565)
+  parent,  ///< its parent's mean value less `fpu_reduction`
+  /// Its parent's mean value less `fpu_reduction` * sqrt(the sum of the visited moves' priors): the more likely
+  /// the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565, section 2).
+  visited_policy,
   absolute  ///< `fpu_value`
 };
 
@@ -30,27 +31,38 @@ enum class first_play {
 /// The training target is the share of visits of each root move.
 struct puct {
   int simulations = 400;     ///< visits of the root's children before a move is made, reused ones included
-  float exploration = 1.5f;  ///< c_puct, at a node without visits
-  float exploration_growth = 0;    ///< how it grows with the logarithm of visits; AlphaZero has 1, 0 is off
-  float exploration_base = 19652;  ///< visits after which it has grown by growth * log(2); AlphaZero's
+  float exploration = 1.5f;  ///< c_puct, that of a node without visits
+  float exploration_growth = 0;         ///< how it grows with the logarithm of visits; AlphaZero has 1
+  float exploration_base = 19652;       ///< visits at which it has grown by growth * log(2); AlphaZero's
   first_play fpu = first_play::parent;  ///< the value of moves without visits
   float fpu_reduction = 0;              ///< of that value, where `fpu` says so
   float fpu_value = 0;                  ///< that value for `first_play::absolute`, from -1 to 1
-  float root_temperature =
-      1;  ///< the root's priors are taken to the power of 1 / this, before noise; KataGo 1.1
+
+  /// The root's priors are taken to the power of 1 / this, before noise. KataGo has 1.1.
+  float root_temperature = 1;
   float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
   float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
   bool noise_shaped = false;     ///< concentrates half of the noise on moves of higher prior: `shape_noise`
-  bool prove = false;            ///< carry wins, draws and losses up the tree: `prove_upwards`
-  float temperature =
-      1;  ///< of the move choice in the first plies: visits^(1 / temperature); 0 takes the most
+  /// Every visited root move gets at least `forced_visits` with this factor; what was only forced is taken out
+  /// of the target and the move choice again by `prune_forced`. KataGo has 2; 0 is off.
+  float forced_playouts = 0;
+  /// Share of the moves that are searched in full; which ones is drawn by chance, and `decision` says it. The
+  /// others have fewer simulations, no temperature or noise at the root, and force nothing: they are to reach
+  /// positions, not to be trained on (playout cap randomisation: Wu, arXiv 1902.10565, section 3.1).
+  float full_share = 1;
+  int cheap_simulations = 0;  ///< what those others have
+  bool prove = false;         ///< carry wins, draws and losses up the tree: `prove_upwards`
+
+  /// Temperature of the move choice in the first plies: visits^(1 / temperature); 0 takes the most visited move.
+  float temperature = 1;
   int temperature_plies = 20;   ///< how many plies these are
   float final_temperature = 0;  ///< of the plies after them
   /// Where the temperature is 0, take the move of greatest mean value less so many standard errors, instead of
-  /// the most visited one: `lower_bound`; 0 is off, KataGo has 5.
+  /// the most visited one: `lower_bound`. KataGo has 5; 0 is off.
   float lower_bound_errors = 0;
-  float lower_bound_visits =
-      0.15f;               ///< of those moves with at least this share of the most visited one's visits
+  float lower_bound_visits = 0.15f;  ///< among the moves with this share of the most visited one's visits
+  float resign_below = -1;           ///< `decision` advises to resign below this root value; -1 never does
+
   bool reuse_tree = true;  ///< keep the subtree of the move played
   int leaves = 1;          ///< leaves in flight; more fill batches with fewer games but change the games
   int virtual_loss = 1;    ///< lost visits a leaf counts as while it is in flight; none if leaves is 1
@@ -100,9 +112,13 @@ struct puct {
     add("fpu_value", fpu_value, usual.fpu_value);
     add("root_temperature", root_temperature, usual.root_temperature);
     add("noise_shaped", noise_shaped, usual.noise_shaped);
+    add("forced_playouts", forced_playouts, usual.forced_playouts);
+    add("full_share", full_share, usual.full_share);
+    add("cheap_simulations", cheap_simulations, usual.cheap_simulations);
     add("prove", prove, usual.prove);
     add("lower_bound_errors", lower_bound_errors, usual.lower_bound_errors);
     add("lower_bound_visits", lower_bound_visits, usual.lower_bound_visits);
+    add("resign_below", resign_below, usual.resign_below);
     return text;
   }
 
@@ -128,10 +144,15 @@ struct puct {
     positive("root_temperature", root_temperature);
     within("noise_fraction", noise_fraction, 0);
     not_negative("noise_alpha", noise_alpha);
+    not_negative("forced_playouts", forced_playouts);
+    within("full_share", full_share, 0);
+    expects(full_share == 1 || (cheap_simulations > 0 && cheap_simulations <= simulations),
+            "puct: cheap_simulations must be 1 to simulations, got ", cheap_simulations);
     not_negative("temperature", temperature);
     not_negative("final_temperature", final_temperature);
     not_negative("lower_bound_errors", lower_bound_errors);
     within("lower_bound_visits", lower_bound_visits, 0);
+    within("resign_below", resign_below, -1);
   }
 };
 

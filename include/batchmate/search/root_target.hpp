@@ -1,9 +1,11 @@
 #pragma once
 
+#include <batchmate/core/random.hpp>
 #include <batchmate/search/node_arena.hpp>
 #include <batchmate/search/proof.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -30,10 +32,79 @@ inline float lower_bound(float visits, float mean, float sum_of_squares, float e
   return mean - errors * std::sqrt(std::max(variance, 0.0f) / visits);
 }
 
-/// One term of the Kullback-Leibler divergence of a training target from a network's policy, in nats. Priors
-/// that a network's precision made zero count as 1e-6.
-inline float surprise_of(float target, float prior) {
-  return target > 0 ? target * std::log(target / std::max(prior, 1e-6f)) : 0;
+/// Draws one of `n` moves, at most A, in proportion to weight^(1 / temperature); `most` is one of greatest weight.
+template <int A>
+int draw_move(float const* weights, int n, int most, float temperature, random_key key) {
+  std::array<double, A> scaled;
+  double total = 0;
+  for (int i = 0; i < n; ++i) {
+    scaled[i] = double{weights[i]} / weights[most];
+    if (temperature != 1) scaled[i] = std::pow(scaled[i], 1.0 / temperature);
+    total += scaled[i];
+  }
+  double rest = random_stream{key}.uniform() * total;
+  for (int i = 0; i < n; ++i)
+    if ((rest -= scaled[i]) < 0) return i;
+  return most;
 }
+
+/// The visits that a root move must have had before others are considered, once it has had one: sqrt(factor * P *
+/// all visits) (forced playouts: Wu, arXiv 1902.10565, section 3.2).
+inline float forced_visits(float prior, float all_visits, float factor) {
+  return std::sqrt(factor * prior * all_visits);
+}
+
+/// Takes out of the weights, which are visits, those that were only forced: from every move but the most visited
+/// one as many of the forced ones as leave its bound, value + scale * P / (1 + visits), below that move's, and the
+/// last one, too, if no more is left (policy target pruning, as above). Weights of 0 stay. Returns the sum.
+inline float prune_forced(float const* priors, float const* values, float* weights, int count, float scale,
+                          float all_visits, float factor) {
+  int const most = static_cast<int>(std::max_element(weights, weights + count) - weights);
+  float const bound = values[most] + scale * priors[most] / (1 + weights[most]);
+  float sum = 0;
+  for (int i = 0; i < count; ++i) {
+    float left = weights[i];
+    if (i != most && left > 0) {
+      float const least = std::max(0.0f, left - std::floor(forced_visits(priors[i], all_visits, factor)));
+      while (left > least && values[i] + scale * priors[i] / left < bound) --left;
+      if (left < weights[i] && left <= 1) left = 0;
+    }
+    sum += weights[i] = left;
+  }
+  return sum;
+}
+
+/// The Kullback-Leibler divergence of a training target from a network's policy, in nats, move by move. Equal
+/// targets in a row share one logarithm, which saves most of them where many moves had one visit.
+class surprise_sum {
+ public:
+  /// Adds a move. Priors that a network's precision made zero count as 1e-6.
+  void add(float target, float prior) {
+    if (target == 0) return;
+    if (target != target_ || ++count_ > 32) {
+      flush();
+      target_ = target;
+    }
+    ratios_ *= double{target} / std::max(prior, 1e-6f);
+  }
+
+  /// The sum so far; not negative if all moves have been added.
+  float total() {
+    flush();
+    return static_cast<float>(std::max(sum_, 0.0));  // it may be by rounding
+  }
+
+ private:
+  void flush() {
+    if (target_ > 0) sum_ += target_ * std::log(ratios_);
+    ratios_ = 1;
+    count_ = 1;
+  }
+
+  double sum_ = 0,
+         ratios_ = 1;  // `ratios_`: of target and prior, multiplied over the moves since the last flush
+  float target_ = 0;   // of these moves
+  int count_ = 0;      // how many they are
+};
 
 }  // namespace batchmate

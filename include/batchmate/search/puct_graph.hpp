@@ -1,0 +1,311 @@
+#pragma once
+
+#include <batchmate/core/error.hpp>
+#include <batchmate/search/concepts.hpp>
+#include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/puct_options.hpp>
+#include <batchmate/search/root_noise.hpp>
+#include <batchmate/search/root_target.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace batchmate {
+
+/// `puct` on a graph: a position that is reached in several ways is one node, evaluated once. For games with a
+/// `key`; positions of equal keys must have equal legal moves, results and evaluations from there on, so that a
+/// game whose rules look back (superko, repetition) must put what they look at into its key, or have none.
+///
+/// A node keeps how often each of its moves was chosen, N(s, a), and is worth
+///
+///     Q(s) = (U(s) - sum over a of N(s, a) * Q(s after a)) / N(s),    N(s) = 1 + sum over a of N(s, a),
+///
+/// U being the network's value. That is computed anew from the children as they are now for every node that a
+/// simulation passed, so visits that a child had from elsewhere count in its value but not as this node's choice
+/// (KataGo, docs/GraphSearch.md; Czech, Korus and Kersting, ICAPS 2021). A simulation that comes back to a node
+/// it has passed ends there, with what that node is worth so far: graphs with cycles are searched in finite time.
+///
+/// The fields are those of `puct`. The graph begins anew with every move.
+struct puct_graph {
+  int simulations = 400;         ///< visits of the root's moves before one is made
+  float exploration = 1.5f;      ///< c_puct
+  float fpu_reduction = 0;       ///< an unvisited move has its parent's value less this, not below -1
+  float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
+  float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
+  float temperature = 1;         ///< of the move choice in the first plies; 0 takes the most visited move
+  int temperature_plies = 20;    ///< how many plies these are
+  float final_temperature = 0;   ///< of the plies after them
+
+  /// One game's graph.
+  template <game G>
+  class tree;
+
+  int max_rows() const { return 1; }
+
+  /// The most nodes a graph can hold: the root and one a simulation.
+  int max_nodes() const { return simulations + 1; }
+
+  template <game G>
+  std::size_t tree_bytes() const {
+    return tree<G>::bytes(*this);
+  }
+
+  std::string identity() const { return "puct_graph of " + as_puct().identity(); }
+
+  /// Throws `contract_error` for a field out of range.
+  void check() const { as_puct().check(); }
+
+  /// The tree search of the same settings.
+  puct as_puct() const {
+    return {.simulations = simulations,
+            .exploration = exploration,
+            .fpu_reduction = fpu_reduction,
+            .noise_fraction = noise_fraction,
+            .noise_alpha = noise_alpha,
+            .temperature = temperature,
+            .temperature_plies = temperature_plies,
+            .final_temperature = final_temperature,
+            .reuse_tree = false};
+  }
+};
+
+template <game G>
+class puct_graph::tree {
+  static_assert(game_with_key<G>, "batchmate::puct_graph: the game needs 'std::uint64_t key() const'");
+
+ public:
+  explicit tree(puct_graph const& settings)
+      : settings_((settings.check(), settings.as_puct())),
+        nodes_(std::make_unique<node[]>(size(settings.max_nodes()))),
+        edges_(std::make_unique_for_overwrite<edge[]>(size(settings.max_nodes()) * G::num_actions)),
+        path_(std::make_unique<step[]>(size(settings.max_nodes()))),
+        table_(std::make_unique<std::uint32_t[]>(table_size(settings))),
+        mask_(table_size(settings) - 1) {}
+
+  /// What a graph with these settings allocates.
+  static std::size_t bytes(puct_graph const& settings) {
+    return sizeof(tree) + 4 * table_size(settings) +
+           size(settings.max_nodes()) * (sizeof(node) + sizeof(step) + sizeof(edge) * G::num_actions);
+  }
+
+  void start(random_key episode, int ply) {
+    episode_ = episode;
+    ply_ = ply;
+    begin_move();
+  }
+
+  void collect(G const& root, row_range<G>& out) {
+    if (out.full()) return;
+    bool asks = num_nodes_ == 0;
+    if (asks) {
+      out.next() = root;
+      leaf_ = find_or_add(root);
+      path_size_ = 0;
+    } else if (descents_ == 0) {
+      prepare_root();
+    }
+    while (!asks && descents_ < settings_.simulations) {
+      out.next() = root;
+      asks = descend(out.next());
+      if (!asks) back_up();
+    }
+    if (asks) out.push();
+    waiting_ = asks;
+  }
+
+  void absorb(batch<G> const& mine) {
+    if (mine.count == 0) return;
+    node& at = nodes_[leaf_];
+    expand(at, mine.rows[0].legal, mine.priors_of(0));
+    at.own_value = at.value = mine.values[0];
+    at.visits = 1;
+    back_up();
+    waiting_ = false;
+  }
+
+  bool done() const { return num_nodes_ > 0 && !waiting_ && descents_ >= settings_.simulations; }
+
+  void decide(decision<G>& outcome) const {
+    node const& root = nodes_[0];
+    outcome.value = std::clamp(root.value, -1.0f, 1.0f);
+    outcome.raw_value = root.own_value;
+    outcome.simulations = descents_;
+    outcome.policy = {};
+    std::array<float, G::num_actions> weights;
+    surprise_sum surprise;
+    for (int i = 0; i < root.num_children; ++i) {
+      edge const& e = edges_[root.first_edge + size(i)];
+      weights[i] = static_cast<float>(e.visits);
+      outcome.policy[e.action] = weights[i] / static_cast<float>(root.visits - 1);
+      surprise.add(outcome.policy[e.action], network_priors_[e.action]);
+    }
+    outcome.surprise = surprise.total();
+    int const most = static_cast<int>(std::max_element(weights.data(), weights.data() + root.num_children) -
+                                      weights.data());
+    float const chosen =
+        ply_ < settings_.temperature_plies ? settings_.temperature : settings_.final_temperature;
+    int const place = chosen == 0 ? most
+                                  : draw_move<G::num_actions>(weights.data(), root.num_children, most, chosen,
+                                                              move_key().split(purpose::move));
+    outcome.action = edges_[root.first_edge + size(place)].action;
+  }
+
+  void advance(int) {
+    ++ply_;
+    begin_move();
+  }
+
+  /// Nodes in the graph.
+  int num_nodes() const { return num_nodes_; }
+
+ private:
+  struct node {
+    std::uint64_t key = 0;
+    std::size_t first_edge = 0;
+    float own_value = 0, value = 0;  // U and Q, for the player to move
+    int visits = 0;                  // 0 until it has been evaluated
+    int passed = 0;                  // the last descent that came here
+    std::uint16_t num_edges = 0, num_children = 0;
+  };
+  struct edge {
+    float prior;
+    int visits;
+    std::uint32_t child;  // once it has visits
+    std::uint16_t action;
+  };
+  struct step {
+    std::uint32_t from;
+    std::size_t edge;
+  };
+
+  static std::size_t size(int n) { return static_cast<std::size_t>(n); }
+  static std::size_t table_size(puct_graph const& settings) {
+    return std::bit_ceil(2 * size(settings.max_nodes()));
+  }
+
+  random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }
+
+  void begin_move() {
+    num_nodes_ = descents_ = path_size_ = 0;
+    num_edges_ = 0;
+    waiting_ = false;
+    std::fill_n(table_.get(), mask_ + 1, 0u);
+  }
+
+  /// The node of a position, a new one without visits if there is none yet.
+  std::uint32_t find_or_add(G const& position) {
+    std::uint64_t const key = position.key();
+    std::size_t slot = mix_bits(key) & mask_;
+    for (; table_[slot] != 0; slot = (slot + 1) & mask_)
+      if (nodes_[table_[slot] - 1].key == key) return table_[slot] - 1;
+    auto const n = static_cast<std::uint32_t>(num_nodes_++);
+    table_[slot] = n + 1;
+    nodes_[n] = {.key = key};
+    return n;
+  }
+
+  /// Goes down to a node that is new, finished or on the way already; true if it is to be evaluated.
+  bool descend(G& position) {
+    ++descents_;
+    path_size_ = 0;
+    for (std::uint32_t n = 0;;) {
+      node& at = nodes_[n];
+      at.passed = descents_;
+      int const place = select(at);
+      std::size_t const e = at.first_edge + size(place);
+      path_[path_size_++] = {n, e};
+      position.play(edges_[e].action);
+      if (place == at.num_children) edges_[e].child = find_or_add(position);
+      n = edges_[e].child;
+      node& next = nodes_[n];
+      if (next.visits == 0) {
+        leaf_ = n;
+        auto const result = position.result();
+        if (!result) return true;
+        next.own_value = next.value = *result;
+        next.visits = 1;
+        next.num_edges = 0;
+      }
+      if (next.num_edges == 0 || next.passed == descents_) return false;
+    }
+  }
+
+  int select(node const& at) const {
+    float const scale = settings_.exploration * std::sqrt(static_cast<float>(at.visits));
+    edge const* const edges = edges_.get() + at.first_edge;
+    float best = -1e30f;
+    int place = 0;
+    for (int i = 0; i < at.num_children; ++i) {
+      float const score =
+          -nodes_[edges[i].child].value + scale * (edges[i].prior / static_cast<float>(1 + edges[i].visits));
+      if (score > best) best = score, place = i;
+    }
+    if (at.num_children == at.num_edges) return place;
+    float const unvisited = settings_.unvisited_value(at.value, 1);
+    return unvisited + scale * edges[at.num_children].prior > best ? at.num_children : place;
+  }
+
+  /// Counts the moves of the path and finds the values along it anew.
+  void back_up() {
+    while (path_size_ > 0) {
+      auto const [from, chosen] = path_[--path_size_];
+      node& at = nodes_[from];
+      if (edges_[chosen].visits++ == 0) ++at.num_children;
+      ++at.visits;
+      float sum = at.own_value;
+      for (int i = 0; i < at.num_children; ++i) {
+        edge const& e = edges_[at.first_edge + size(i)];
+        sum -= nodes_[e.child].value * static_cast<float>(e.visits);
+      }
+      at.value = sum / static_cast<float>(at.visits);
+    }
+  }
+
+  void expand(node& at, actions_of<G> const& legal, float const* priors) {
+    std::array<float, G::num_actions> sorted;
+    std::array<std::uint16_t, G::num_actions> actions;
+    int count = 0;
+    legal.for_each([&](int a) { actions[count++] = static_cast<std::uint16_t>(a); });
+    std::copy_n(priors, count, sorted.data());
+    sort_by_prior<G::num_actions>(sorted.data(), actions.data(), count);
+    at.first_edge = num_edges_;
+    at.num_edges = static_cast<std::uint16_t>(count);
+    for (int i = 0; i < count; ++i) edges_[num_edges_++] = {sorted[i], 0, 0, actions[i]};
+  }
+
+  /// Mixes noise into the root's priors, before any of its moves has been visited.
+  void prepare_root() {
+    node const& root = nodes_[0];
+    edge* const edges = edges_.get() + root.first_edge;
+    std::array<float, G::num_actions> priors;
+    std::array<std::uint16_t, G::num_actions> actions;
+    for (int i = 0; i < root.num_edges; ++i) {
+      priors[i] = network_priors_[edges[i].action] = edges[i].prior;
+      actions[i] = edges[i].action;
+    }
+    prepare_priors<G::num_actions>(priors.data(), actions.data(), root.num_edges, settings_,
+                                   settings_.noise_fraction > 0, move_key().split(purpose::noise));
+    sort_by_prior<G::num_actions>(priors.data(), actions.data(), root.num_edges);
+    for (int i = 0; i < root.num_edges; ++i) edges[i] = {priors[i], 0, 0, actions[i]};
+  }
+
+  puct settings_;
+  std::unique_ptr<node[]> nodes_;           // (max_nodes)
+  std::unique_ptr<edge[]> edges_;           // (max_nodes * actions), a block a node, sorted by prior
+  std::unique_ptr<step[]> path_;            // (max_nodes), the way of the simulation under way
+  std::unique_ptr<std::uint32_t[]> table_;  // (a power of two), by key: node + 1, 0 where free
+  std::size_t mask_;
+  std::size_t num_edges_ = 0;
+  std::uint32_t leaf_ = 0;
+  int num_nodes_ = 0, path_size_ = 0, descents_ = 0, ply_ = 0;
+  bool waiting_ = false;  // for the evaluation of the leaf
+  random_key episode_;
+  std::array<float, G::num_actions> network_priors_;  // of the root, by action
+};
+
+}  // namespace batchmate

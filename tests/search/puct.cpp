@@ -1,3 +1,5 @@
+#include <batchmate/batch/immediate.hpp>
+#include <batchmate/batch/lockstep.hpp>
 #include <batchmate/eval/uniform.hpp>
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/game/hex.hpp>
@@ -5,7 +7,6 @@
 #include <batchmate/play/self_play.hpp>
 #include <batchmate/search/puct.hpp>
 
-#include "../support/any_batching.hpp"
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
 #include "../support/hash_game.hpp"
@@ -484,7 +485,7 @@ TEST_CASE("with all options the games are the same under any batching") {
   settings.lower_bound_errors = 2;
   for (int leaves : {1, 4}) {
     settings.leaves = leaves;
-    auto const games = [&](any_batching const& policy) {
+    auto const games = [&](auto const& policy) {
       int full = 0, cheap = 0;
       bm::self_play play{bm::connect4{}, settings, policy, fake_network{}};
       auto const counted = play.run({.episodes = 80, .seed = 7},

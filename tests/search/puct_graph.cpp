@@ -1,4 +1,3 @@
-#include <batchmate/batch/immediate.hpp>
 #include <batchmate/batch/lockstep.hpp>
 #include <batchmate/eval/uniform.hpp>
 #include <batchmate/game/tictactoe.hpp>
@@ -6,7 +5,6 @@
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/puct_graph.hpp>
 
-#include "../support/any_batching.hpp"
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
 
@@ -227,12 +225,12 @@ TEST_CASE("on a ring with cycles the winning way is found") {
   }
 }
 
-TEST_CASE("games by graph search are the same under any batching") {
-  auto const games = [](any_batching const& policy) {
+TEST_CASE("games by graph search are the same in batches of any size") {
+  auto const games = [](bm::lockstep const& policy) {
     bm::self_play play{bm::tictactoe{}, bm::puct_graph{.simulations = 20}, policy, fake_network{}};
     return play.run({.episodes = 80, .seed = 3}, [](bm::episode<bm::tictactoe> const&) {}).episodes_hash;
   };
-  auto const expected = games(bm::immediate{});
+  auto const expected = games(bm::lockstep{.games = 1});
   CHECK(games(bm::lockstep{.games = 64}) == expected);
 }
 

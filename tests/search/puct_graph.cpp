@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
@@ -210,7 +211,8 @@ TEST_CASE("a position reached in several ways is evaluated once") {
 
 TEST_CASE("on a ring with cycles the winning way is found") {
   // From cell 9 three cells are left. From cell 8 every move leaves three, two or one: the mover loses.
-  for (auto const& [cell, value] : {std::pair{9, 1}, {10, 1}, {8, -1}, {6, 1}, {5, 1}}) {
+  for (auto const& expected : {std::pair{9, 1}, {10, 1}, {8, -1}, {6, 1}, {5, 1}}) {
+    int const cell = expected.first, value = expected.second;
     bm::uniform network;
     bm::batch_buffer<ring> buffer(network, 1);
     bm::puct_graph::tree<ring> graph(

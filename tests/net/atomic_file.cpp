@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <string>
@@ -42,9 +43,40 @@ TEST_CASE("a file that cannot be written is named with the reason, and the old o
                        file_error);
   CHECK_THROWS_WITH_AS(write_text(folder / "no/such", "x"), doctest::Contains("No such file or directory"),
                        file_error);
+}
+
+TEST_CASE("what is no regular file is neither replaced nor waited for") {
+  temporary_folder const folder;
   std::filesystem::create_directory(folder / "b");
-  CHECK_THROWS_WITH_AS(write_text(folder / "b", "x"), doctest::Contains("/b: cannot rename"), file_error);
-  CHECK(folder.names() == std::vector<std::string>{"b"});
+  std::filesystem::create_symlink("/dev/full", folder / "full");
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  for (char const* name : {"b", "full", "pipe"}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH_AS(write_text(folder / name, "x"),
+                         doctest::Contains(": cannot be replaced, as it is no regular file"), file_error);
+    CHECK_THROWS_WITH_AS(read_text(folder / name), doctest::Contains("is no regular file"), file_error);
+  }
+  CHECK(folder.names() == std::vector<std::string>{"b", "full", "pipe"});
+}
+
+TEST_CASE("a folder is made with those above it, and may be there") {
+  temporary_folder const folder;
+  make_folder(folder / "a/b/c/");
+  CHECK(std::filesystem::is_directory(folder / "a/b/c"));
+  write_text(folder / "a/b/c/d", "stays");
+  make_folder(folder / "a/b/c");
+  CHECK(read_text(folder / "a/b/c/d") == "stays");
+  CHECK_THROWS_WITH_AS(make_folder(folder / "a/b/c/d/e"),
+                       doctest::Contains("/a/b/c/d: cannot create the folder: File exists"), file_error);
+}
+
+TEST_CASE("a file that is removed need not be there") {
+  temporary_folder const folder;
+  write_text(folder / "a", "x");
+  remove_file(folder / "a");
+  remove_file(folder / "a");
+  CHECK(folder.names().empty());
+  CHECK_THROWS_WITH_AS(remove_file(folder.path()), doctest::Contains(": cannot remove: "), file_error);
 }
 
 TEST_CASE("a full disk leaves the old file and no temporary one") {

@@ -38,6 +38,20 @@ TEST_CASE("what is written is in the file at once, without closing it") {
   CHECK(read_text(folder / "a") == "one 2!");
 }
 
+TEST_CASE("a file knows when it is no longer at its path") {
+  temporary_folder const folder;
+  bm::output_file const file(folder / "a", O_TRUNC);
+  CHECK(file.is_in_place());
+  std::filesystem::rename(folder / "a", folder / "b");
+  CHECK_FALSE(file.is_in_place());
+  bm::output_file const other(folder / "a", O_TRUNC);
+  CHECK_FALSE(file.is_in_place());
+  std::filesystem::rename(folder / "b", folder / "a");
+  CHECK(file.is_in_place());
+  std::filesystem::remove(folder / "a");
+  CHECK_FALSE(file.is_in_place());
+}
+
 TEST_CASE("a full disk is an error of its own") {
   bm::output_file full("/dev/full", 0);
   CHECK_THROWS_WITH_AS(full.write(bytes("x")), "/dev/full: cannot write: No space left on device",

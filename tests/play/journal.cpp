@@ -114,6 +114,17 @@ TEST_CASE("a record that does not fit on the disk leaves those before it, and la
                        bm::file_error);
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
+  CHECK(bm::journal::read(path).records == records{record("one")});
   log.append(record("two"));
   CHECK(bm::journal::read(path).records == records{record("one"), record("two")});
+  CHECK(bm::journal::read(path).lost_bytes == 0);
+}
+
+TEST_CASE("a journal that was taken away is noticed") {
+  temporary_folder const folder;
+  auto log = replace(folder / "journal", records{record("one")});
+  log.sync();
+  std::filesystem::remove(folder / "journal");
+  CHECK_THROWS_WITH_AS(log.sync(), doctest::Contains("journal: was removed, moved or replaced"),
+                       bm::file_error);
 }

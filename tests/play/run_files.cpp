@@ -5,6 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -13,6 +16,15 @@
 
 namespace bm = batchmate;
 namespace fs = std::filesystem;
+
+/// Stands before the system's: the disk has no room for so many of the next files that are synced.
+int syncs_to_fail = 0;
+extern "C" int fsync(int file) {
+  if (syncs_to_fail == 0) return fdatasync(file);
+  --syncs_to_fail;
+  errno = ENOSPC;
+  return -1;
+}
 
 namespace {
 
@@ -141,4 +153,36 @@ TEST_CASE("a full disk is waited for if asked") {
   files.finish();
   CHECK(asked == 1);
   CHECK(fs::exists(folder / "rows-000000.safetensors"));
+}
+
+TEST_CASE("a journal that could not be synced is written anew, as what was in it may be lost") {
+  temporary_folder const folder;
+  settings s = in(folder.path());
+  bm::run_files<G> files(s, G{});
+  files.append(0, bm::records::of(0, game(0)));
+  syncs_to_fail = 1;
+  CHECK_THROWS_AS(files.sync(), bm::disk_full_error);
+  // The journal that has not been synced stays what it is, as this link; a new one takes its name.
+  fs::create_hard_link(folder / "journal", folder / "old");
+  int asked = 0;
+  s.disk_full = [&](bm::disk_full_error const&) { return ++asked < 3; };
+  syncs_to_fail = 2;
+  files.sync();
+  CHECK(asked == 2);
+  CHECK_FALSE(fs::equivalent(folder / "journal", folder / "old"));
+  CHECK(bm::journal::read(folder / "journal").records == bm::journal::read(folder / "old").records);
+  files.append(1, bm::records::of(1, game(1)));
+  CHECK(bm::journal::read(folder / "journal").records.size() == 3);
+}
+
+TEST_CASE("a folder that was taken away ends the run before a shard lands in another") {
+  temporary_folder const folder;
+  settings const s = in(folder / "run");
+  bm::run_files<G> files(s, G{});
+  for (int i = 0; i < 5; ++i) files.append(i, bm::records::of(i, game(i)));
+  fs::rename(folder / "run", folder / "moved");
+  fs::create_directory(folder / "run");
+  CHECK_THROWS_WITH_AS(files.cut(), doctest::Contains("journal: was removed, moved or replaced"),
+                       bm::file_error);
+  CHECK(fs::is_empty(folder / "run"));
 }

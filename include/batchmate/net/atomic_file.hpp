@@ -4,6 +4,7 @@
 #include <batchmate/net/output_file.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,11 +32,36 @@ inline void sync_folder(std::filesystem::path const& folder) {
   if (!synced) throw_file_error(folder, "sync the folder");
 }
 
+/// Makes a folder, and those above it, durably; one that is there stays. Throws `file_error`.
+inline void make_folder(std::filesystem::path const& folder) {
+  std::error_code failed;
+  if (folder.empty() || std::filesystem::is_directory(folder, failed)) return;
+  if (!folder.has_filename()) return make_folder(folder.parent_path());  // "a/" is "a"
+  make_folder(folder.parent_path());
+  if (::mkdir(folder.c_str(), 0777) != 0) {
+    int const reason = errno;
+    if (std::filesystem::is_directory(folder, failed)) return;  // another process was faster
+    errno = reason;
+    throw_file_error(folder, "create the folder");
+  }
+  sync_folder(folder.parent_path());
+}
+
+/// Removes a file, if it is there. Throws `file_error`.
+inline void remove_file(std::filesystem::path const& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_file_error(path, "remove");
+}
+
 /// Writes the parts one after the other into `path`, which shows up whole and durable or not at all: they go
-/// to `path` + ".tmp", which is synced and renamed. Replaces an existing file. Throws `file_error`; then the
-/// temporary file is gone and an existing `path` is as it was, unless only the folder could not be synced.
+/// to `path` + ".tmp", which is synced and renamed. Replaces an existing regular file, and nothing else. Throws
+/// `file_error`; then the temporary file is gone and an existing `path` is as it was, unless only the folder could
+/// not be synced.
 inline void write_file_atomically(std::filesystem::path const& path,
                                   std::span<std::span<std::byte const> const> parts) {
+  std::error_code failed;
+  auto const there = std::filesystem::status(path, failed).type();
+  if (there != std::filesystem::file_type::not_found && there != std::filesystem::file_type::regular)
+    throw file_error(concat(path.string(), ": cannot be replaced, as it is no regular file"));
   std::filesystem::path temporary = path;
   temporary += ".tmp";
   try {
@@ -55,11 +81,12 @@ inline void write_file_atomically(std::filesystem::path const& path,
 /// All bytes of a file. Throws `file_error` if it cannot be read, is no regular file, or is larger than
 /// `largest_bytes`.
 inline std::vector<std::byte> read_file(std::filesystem::path const& path, std::size_t largest_bytes) {
+  std::error_code failed;
+  // Before it is opened, which would wait for the other end of a pipe.
+  if (std::filesystem::exists(path, failed) && !std::filesystem::is_regular_file(path, failed))
+    throw file_error(concat(path.string(), ": is no regular file"));
   file_handle const file(std::fopen(path.c_str(), "rbe"));
   if (!file) throw_file_error(path, "open");
-  std::error_code failed;
-  if (!std::filesystem::is_regular_file(path, failed))
-    throw file_error(concat(path.string(), ": is no regular file"));
   auto const size = std::filesystem::file_size(path, failed);
   if (failed) throw file_error(concat(path.string(), ": cannot tell its size: ", failed.message()));
   if (size > largest_bytes)

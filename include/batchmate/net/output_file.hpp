@@ -71,6 +71,13 @@ class output_file {
     if (::fsync(file_) != 0 && errno != EINVAL) throw_file_error(path_, "sync");  // EINVAL: not a disk's file
   }
 
+  /// The file still lies at its path: nobody has removed, moved or replaced it.
+  bool is_in_place() const {
+    using status = struct ::stat;
+    status mine{}, there{};
+    return ::fstat(file_, &mine) == 0 && ::stat(path_.c_str(), &there) == 0 && mine.st_ino == there.st_ino;
+  }
+
   /// Closes the file. Throws `file_error`.
   void close() {
     if (::close(std::exchange(file_, -1)) != 0 && errno != EINTR) throw_file_error(path_, "close");

@@ -85,26 +85,31 @@ class journal {
     return journal(path, contents{{}, size, 0});
   }
 
-  /// Appends a record. Throws `file_error`; the file then ends with the record before.
+  /// Appends a record. Throws `file_error`; the record is not there then, and another may follow.
   void append(std::span<std::byte const> record) {
     frame const head = head_of(record);
     auto const head_bytes = std::as_bytes(std::span(&head, 1));
     framed_.assign(head_bytes.begin(), head_bytes.end());
     framed_.insert(framed_.end(), record.begin(), record.end());
-    try {
-      file_.write(framed_);
-    } catch (file_error const&) {
-      try {
-        file_.truncate(size_);
-      } catch (file_error const&) {  // what is left is no whole record, and `parse` stops there
-      }
-      throw;
-    }
+    // A part of a record that could not be written would hide all that follow.
+    if (std::exchange(is_torn_, true)) file_.truncate(size_);
+    file_.write(framed_);
+    is_torn_ = false;
     size_ += framed_.size();
   }
 
-  /// Returns when all records are on the disk. Throws `file_error`; whether they are is unknown then.
-  void sync() { file_.sync(); }
+  /// Returns when all records are on the disk. Throws `file_error`: whether they are is unknown then, and trying
+  /// again would not tell; `replace` makes sure.
+  void sync() {
+    check_in_place();
+    file_.sync();
+  }
+
+  /// Throws `file_error` if the file was removed, moved or replaced, so that nobody will find what is appended.
+  void check_in_place() const {
+    if (!file_.is_in_place())
+      throw file_error(file_.path().string() + ": was removed, moved or replaced while it was written");
+  }
 
   std::size_t size() const { return size_; }  ///< bytes of the file
 
@@ -130,6 +135,7 @@ class journal {
   output_file file_;
   std::size_t size_ = 0;           // of all whole records
   std::vector<std::byte> framed_;  // the record being appended
+  bool is_torn_ = false;           // a part of a record may lie behind them
 };
 
 }  // namespace batchmate

@@ -48,7 +48,9 @@ inline run_settings parse_manifest(std::string_view text, std::string const& whe
 /// The settings of the run in a folder, if there is one. Throws `file_error`.
 inline std::optional<run_settings> load_manifest(std::filesystem::path const& folder) {
   auto const path = folder / manifest_name;
-  if (!std::filesystem::exists(path)) return std::nullopt;
+  std::error_code failed;
+  if (std::filesystem::status(path, failed).type() == std::filesystem::file_type::not_found)
+    return std::nullopt;
   auto const bytes = read_file(path, 1 << 20);
   return parse_manifest({reinterpret_cast<char const*>(bytes.data()), bytes.size()}, path.string());
 }

@@ -90,7 +90,13 @@ class run_files {
   }
   /// Makes the journal durable. Throws `file_error`.
   void sync() {
-    trying_again([&] { journal_.sync(); });
+    try {
+      journal_.sync();
+    } catch (disk_full_error const& full) {
+      // What the disk had no room for is gone, and a second sync would not say so. It is all here, too.
+      if (!settings_.disk_full || !settings_.disk_full(full)) throw;
+      replace_journal(done_);
+    }
   }
 
   /// Cuts the shards that are full. Throws `file_error`.
@@ -121,20 +127,18 @@ class run_files {
 
   /// Locks the folder and reads what is there; how much lies in shards.
   run_progress open() {
-    std::error_code failed;
-    std::filesystem::create_directories(folder(), failed);
-    if (!std::filesystem::is_directory(folder(), failed))
-      throw file_error(concat(folder().string(),
-                              ": cannot create the folder: ", failed ? failed.message() : "it is a file"));
-    lock_ = folder_lock(folder());
+    trying_again([&] { make_folder(folder()); });
+    trying_again([&] { lock_ = folder_lock(folder()); });
     using earlier = run_folder_settings::earlier;
     if (settings_.before == earlier::remove) {
-      std::filesystem::remove(folder() / manifest_name);
-      std::filesystem::remove(journal_path());
+      remove_file(folder() / manifest_name);
+      remove_file(journal_path());
       remove_shards([](int) { return true; });
     }
     auto const there = load_manifest(folder());
-    bool const has_journal = std::filesystem::exists(journal_path());
+    std::error_code failed;
+    bool const has_journal =
+        std::filesystem::status(journal_path(), failed).type() != std::filesystem::file_type::not_found;
     if (settings_.before == earlier::refuse && (there || has_journal))
       throw file_error(folder().string() +
                        ": holds the data of an earlier run; resume it, overwrite it, or take another folder");
@@ -147,7 +151,7 @@ class run_files {
       throw file_error(concat((folder() / shard_name(shard)).string(), ": is of a run whose ", manifest_name,
                               " or journal is gone; overwrite it, or take another folder"));
     });
-    save_manifest(folder(), settings_.identity);
+    trying_again([&] { save_manifest(folder(), settings_.identity); });
     replace_journal({});
     return {};
   }
@@ -171,8 +175,7 @@ class run_files {
   /// Removes the shards that `is_old` names, and files that were not finished.
   template <class IsOld>
   void remove_shards(IsOld&& is_old) {
-    for (auto const& entry : std::filesystem::directory_iterator(folder())) {
-      std::string const name = entry.path().filename();
+    for (std::string const& name : names()) {
       auto const begins = [&](char const* with) { return name.starts_with(with); };
       int shard = -1;
       bool const is_shard =
@@ -180,8 +183,19 @@ class run_files {
           (std::sscanf(name.c_str(), "games-%d", &shard) == 1 && name == games_name(shard));
       bool const is_unfinished = name.ends_with(".tmp") && (begins("rows-") || begins("games-") ||
                                                             begins("journal") || begins(manifest_name));
-      if (is_unfinished || (is_shard && is_old(shard))) std::filesystem::remove(entry.path());
+      if (is_unfinished || (is_shard && is_old(shard))) remove_file(folder() / name);
     }
+  }
+
+  /// Of all that is in the folder.
+  std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator at(folder(), failed), end; !failed && at != end;
+         at.increment(failed))
+      found.push_back(at->path().filename());
+    if (failed) throw file_error(concat(folder().string(), ": cannot list the folder: ", failed.message()));
+    return found;
   }
 
   shard_settings from_here() const {
@@ -206,6 +220,7 @@ class run_files {
   /// Writes the shard that is full; from here on its episodes are nowhere else.
   void cut_one() {
     run_progress next = done_;
+    journal_.check_in_place();
     write_shard();
     next.places += open_.places;
     next.rows += open_.rows;
@@ -216,8 +231,8 @@ class run_files {
     if (!phases_.empty()) oldest_network_ = phases_.front().network;
     replace_journal(next);
     for (int s = done_.oldest; s < next.oldest; ++s) {
-      std::filesystem::remove(folder() / shard_name(s));
-      std::filesystem::remove(folder() / games_name(s));
+      remove_file(folder() / shard_name(s));
+      remove_file(folder() / games_name(s));
     }
     shards_ = next.shards - next.oldest;
     done_ = next;

@@ -171,7 +171,11 @@ class run_folder {
     std::deque<item> taken;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, settings_.sync_every, [this] { return closing_ || !queue_.empty(); });
+      auto const has_work = [this] { return closing_ || !queue_.empty(); };
+      if (written_ == synced_)
+        changed_.wait(lock, has_work);
+      else
+        changed_.wait_until(lock, synced_at_ + settings_.sync_every, has_work);
       taken.swap(queue_);
       if (taken.empty() && closing_) return false;
     }

@@ -34,7 +34,7 @@ struct network_phase {
 
 /// What the records of a run's journal say together.
 struct run_records {
-  run_progress progress{};
+  run_progress progress{};              ///< of the run, when the journal was begun
   std::vector<network_phase> phases{};  ///< in order
   std::map<std::int64_t, std::vector<std::byte>>
       episodes{};  ///< finished and in no shard, as records, by place

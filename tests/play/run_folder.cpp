@@ -308,5 +308,5 @@ TEST_CASE("what goes wrong with the files is thrown to the run, and to its end")
     usleep(1000);
   }
   CHECK(thrown);
-  CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains("games-000000.txt: cannot rename"), bm::file_error);
+  CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains("games-000000.txt: cannot be replaced"), bm::file_error);
 }

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <batchmate/game/breakthrough.hpp>
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/mnk.hpp>
+#include <batchmate/game/othello.hpp>
 #include <batchmate/game/tictactoe.hpp>
 
 #include <common/program.hpp>
@@ -19,7 +23,8 @@ struct game_list {};
 /// The games that the programs know. CMake reads this list, too: for each it compiles what is done with a game, and
 /// takes `batchmate::NAME` for the game that calls itself NAME.
 using all_games = game_list<batchmate::tictactoe, batchmate::connect4, batchmate::hex7, batchmate::hex9,
-                            batchmate::hex11, batchmate::hex13>;
+                            batchmate::hex11, batchmate::hex13, batchmate::othello, batchmate::gomoku,
+                            batchmate::breakthrough8, batchmate::go9, batchmate::go13, batchmate::go19>;
 
 /// Their names.
 inline std::vector<std::string> game_names() {

@@ -1,17 +1,14 @@
 #pragma once
 
 #include <batchmate/search/concepts.hpp>
-#include <batchmate/search/gumbel.hpp>
-#include <batchmate/search/puct.hpp>
-#include <batchmate/search/top_k.hpp>
+
+#include <common/searches.hpp>
 
 #include <memory>
 #include <string>
 #include <variant>
-#include <vector>
 
-/// The searches that a player may have. A new one is added here, and its settings in settings.cpp.
-using any_search = std::variant<batchmate::puct, batchmate::gumbel, batchmate::top_k>;
+using common::any_search;
 
 /// One game's tree of any search; the calls are those of the search concept.
 template <batchmate::game G>

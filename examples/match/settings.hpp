@@ -16,8 +16,7 @@ struct player_settings {
   any_search search;
 };
 
-/// Settings as names and values in the order they were given.
-using setting_list = std::vector<std::pair<std::string, std::string>>;
+using common::setting_list;
 
 /// The player that a flag describes: `NETWORK[,KEY=VALUE]...`, NETWORK being a file, `shipped`,
 /// `random:BLOCKSxCHANNELS:SEED`, `uniform` or `rollout`, and KEY `search`, a setting of that search, `evaluator`,

@@ -131,10 +131,14 @@ class campaign {
 
   bool wait_for_disk(batchmate::disk_full_error const& full) {
     if (!wanted_.wait_for_disk || stop_.stop_requested()) return false;
-    if (!std::exchange(told_disk_full_, true))
-      common::complain("selfplay", std::string("note: waiting for space on the disk: ") + full.what());
+    tell_disk_full(full);
     std::this_thread::sleep_for(std::chrono::seconds(1));
     return true;
+  }
+
+  void tell_disk_full(batchmate::disk_full_error const& full) {
+    if (!told_disk_full_.exchange(true))
+      common::complain("selfplay", std::string("note: waiting for space on the disk: ") + full.what());
   }
 
   /// The phases that the folder knows, or the first one.
@@ -156,7 +160,7 @@ class campaign {
 
   made_evaluator make(phase const& of) {
     auto choice = wanted_.evaluator;
-    if (watch_.is_folder()) choice.network = of.file;
+    if (watch_.is_folder()) choice.network = folder_ ? (wanted_.folder() / of.file).string() : of.file;
     made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : common::make_evaluator<G>(choice)};
     std::string const identity = made.chosen.evaluator.identity();
     if (!of.identity.empty() && identity != of.identity)
@@ -333,8 +337,7 @@ class campaign {
         offer_.reset();
       }
       newcomer_ = true;
-      note(text_,
-           "episodes from " + grouped(next.of.first) + " on: " + next.chosen.network + ", " + next.of.file);
+      note(text_, "episodes from " + grouped(next.of.first) + " on: " + next.chosen.network);
       start(std::move(next));
     } else {
       newcomer_ = false;
@@ -357,7 +360,7 @@ class campaign {
       auto const ended = std::move(runs_[i]);
       runs_.erase(runs_.begin() + static_cast<std::ptrdiff_t>(i));
       if (ended->failure) std::rethrow_exception(ended->failure);
-      before_.push_back(ended->latest);
+      before_ = combined({before_, ended->latest}, before_.seconds + ended->latest.seconds);
       current_network_ = ended->of.network;
       current_evaluator_ = ended->evaluator;
     }
@@ -377,28 +380,36 @@ class campaign {
     }
     auto const file = watch_.newer();
     if (!file) return;
+    int const network = runs_.back()->of.network + 1;
     try {
-      int const network = runs_.back()->of.network + 1;
       auto made = make({network, 0, "", keep(*file, network)});
-      if (made.of.identity == runs_.back()->of.identity) return;
+      if (made.of.identity == runs_.back()->of.identity) return drop(network);
       std::lock_guard lock(mutex_);
       offer_ = std::move(made);
+    } catch (batchmate::disk_full_error const& full) {
+      watch_.again();  // the copy can wait
+      tell_disk_full(full);
     } catch (batchmate::error const& e) {
-      refuse(*file, e.what());
+      refuse(*file, network, e.what());
     } catch (common::usage_error const& e) {
-      refuse(*file, e.what());
+      refuse(*file, network, e.what());
     }
   }
 
-  void refuse(std::filesystem::path const& file, char const* why) {
+  void drop(int network) {
+    if (folder_) drop_copy(wanted_.folder(), network);
+  }
+
+  void refuse(std::filesystem::path const& file, int network, char const* why) {
     watch_.took(file);
+    drop(network);
     ++refused_;
     note(stderr, "the network " + file.string() + " is refused, the one before stays: " + why);
   }
 
   run_news news() {
     std::lock_guard lock(mutex_);
-    std::vector<batchmate::statistics> all = before_;
+    std::vector<batchmate::statistics> all{before_};
     for (auto const& run : runs_) all.push_back(run->latest);
     run_news now;
     now.done =
@@ -429,14 +440,14 @@ class campaign {
   std::optional<common::chosen_evaluator<G>> only_;  // made to know its identity
   std::optional<batchmate::run_folder<G>> folder_;
   std::size_t folder_bytes_ = 0;
-  bool told_disk_full_ = false;
+  std::atomic<bool> told_disk_full_{false};
   batching_choice batching_;
   run_facts facts_;
   std::atomic<int> stalls_{0};
   int refused_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::vector<batchmate::statistics> before_;  // of runs that have ended
-  double seconds_before_ = 0;                  // at the news before
+  batchmate::statistics before_;  // of runs that have ended
+  double seconds_before_ = 0;     // at the news before
   std::uint64_t boards_before_ = 0;
   int current_network_ = 0;
   std::string current_evaluator_;

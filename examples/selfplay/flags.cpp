@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <limits>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -37,12 +39,10 @@ CLI::Validator within(T low, T high) {
 /// Flags as they are typed, before they become a job.
 struct typed {
   std::string search = "puct";
-  batchmate::puct puct{.simulations = 100};
-  batchmate::top_k top_k;
+  std::map<std::string, std::string> settings;  ///< of the search, by the flag
   std::vector<int> widths;
   bool no_reuse = false;
-  std::optional<float> temperature;
-  std::optional<int> temperature_plies;
+  std::string more_settings;  ///< KEY=VALUE,...
   std::uint64_t memory_limit = 0;
   std::optional<int> rank, ranks;
 };
@@ -110,43 +110,47 @@ void add_folder_flags(CLI::App& app, job& to) {
       ->group(group);
 }
 
+/// A flag for a setting of searches, and its key there.
+struct search_flag {
+  char const* name;
+  char const* key;
+  char const* help;
+};
+
+constexpr search_flag search_flags[] = {
+    {"--simulations", "simulations", "puct, gumbel: visits a move [100]; puct counts reused ones, too"},
+    {"--leaves", "leaves", "Leaves of one tree in flight [1]; in puct it changes games"},
+    {"--exploration", "exploration", "puct: c_puct [1.5]"},
+    {"--fpu-reduction", "fpu-reduction", "puct: an unvisited move has its parent's value less this [0]"},
+    {"--noise", "noise",
+     "puct: share of Dirichlet noise at the root, 0 to 1 [0.25]; gumbel: factor of its noise [1]"},
+    {"--noise-alpha", "noise-alpha", "puct: its concentration [0: 10 / legal moves]"},
+    {"--temperature", "temperature",
+     "puct: of the move choice in the first plies; topk: of the sampling of moves [1]"},
+    {"--temperature-plies", "temperature-plies",
+     "Plies whose move is drawn; later the best is played [puct: 20, topk: 0]"}};
+
 void add_search_flags(CLI::App& app, typed& in) {
   std::string const group = "Search";
-  app.add_option("--search", in.search, "puct: AlphaZero's; topk: a tree of fixed widths, minimax")
-      ->check(CLI::IsMember(std::vector<std::string>{"puct", "topk"}))
+  std::vector<std::string> names;
+  std::string more = "Any settings of the search, KEY=VALUE,...";
+  for (auto const& [name, search] : common::known_searches()) {
+    names.push_back(name);
+    more += "; " + name + ": " + common::listed(common::setting_keys(search));
+  }
+  app.add_option("--search", in.search,
+                 "puct: AlphaZero's; gumbel: Gumbel AlphaZero's; topk: a tree of fixed widths, minimax")
+      ->check(CLI::IsMember(names))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--simulations", in.puct.simulations, "puct: visits a move, reused ones included")
-      ->check(within(1, 1 << 24))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--leaves", in.puct.leaves, "puct: leaves of one tree in flight; changes games")
-      ->check(within(1, 1024))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--exploration", in.puct.exploration, "puct: c_puct")->capture_default_str()->group(group);
-  app.add_option("--fpu-reduction", in.puct.fpu_reduction,
-                 "puct: an unvisited move has its parent's value less this")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--noise", in.puct.noise_fraction, "puct: share of Dirichlet noise at the root, 0 to 1")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--noise-alpha", in.puct.noise_alpha, "puct: its concentration; 0: 10 / legal moves")
-      ->capture_default_str()
-      ->group(group);
+  for (search_flag const& flag : search_flags)
+    app.add_option(flag.name, in.settings[flag.name], flag.help)->group(group);
   app.add_flag("--no-reuse", in.no_reuse, "puct: begin every move with an empty tree")->group(group);
   app.add_option("--widths", in.widths, "topk: moves kept at each depth, say 8,4,2 [6,10]")
       ->delimiter(',')
       ->check(within(1, 65535))
       ->group(group);
-  app.add_option("--temperature", in.temperature,
-                 "puct: of the move choice in the first plies; topk: of the sampling of moves [1]")
-      ->group(group);
-  app.add_option("--temperature-plies", in.temperature_plies,
-                 "Plies whose move is drawn; later the best is played [puct: 20, topk: 0]")
-      ->check(within(0, 10000))
-      ->group(group);
+  app.add_option("--set", in.more_settings, more)->group(group);
 }
 
 void add_batching_flags(CLI::App& app, job& to) {
@@ -224,26 +228,28 @@ void add_output_flags(CLI::App& app, job& to) {
       ->group(group);
 }
 
-batchmate::puct puct_of(typed const& in) {
-  batchmate::puct search = in.puct;
-  search.reuse_tree = !in.no_reuse;
-  search.temperature = in.temperature.value_or(search.temperature);
-  search.temperature_plies = in.temperature_plies.value_or(search.temperature_plies);
-  search.check();
-  return search;
-}
-
-batchmate::top_k top_k_of(typed const& in) {
-  batchmate::top_k search = in.top_k;
-  if (in.widths.size() > search.widths.size())
-    throw common::usage_error("--widths: at most 8 depths, got " + std::to_string(in.widths.size()));
-  if (!in.widths.empty()) {
-    search.widths = {};
-    std::copy(in.widths.begin(), in.widths.end(), search.widths.begin());
-  }
-  search.temperature = in.temperature.value_or(search.temperature);
-  search.temperature_plies = in.temperature_plies.value_or(search.temperature_plies);
-  search.check();
+/// The search that the flags describe. Throws `common::usage_error`.
+common::any_search search_of(CLI::App const& app, typed const& in) {
+  common::any_search search;
+  for (auto const& [name, known] : common::known_searches())
+    if (name == in.search) search = known;
+  auto const change = [&](std::string const& flag, std::string const& key, std::string const& value) {
+    if (!common::change_setting(flag, search, key, value))
+      std::fprintf(stderr, "selfplay: note: %s has no effect with --search %s\n", flag.c_str(),
+                   in.search.c_str());
+  };
+  for (search_flag const& flag : search_flags)
+    if (app.count(flag.name) > 0) change(flag.name, flag.key, in.settings.at(flag.name));
+  if (in.no_reuse) change("--no-reuse", "reuse", "0");
+  std::string widths;
+  for (int width : in.widths) widths += (widths.empty() ? "" : "/") + std::to_string(width);
+  if (!widths.empty()) change("--widths", "widths", widths);
+  if (!in.more_settings.empty())
+    for (auto const& [key, value] : common::settings_in("--set", in.more_settings, 0))
+      if (!common::change_setting("--set", search, key, value))
+        throw common::usage_error("--set: there is no setting '" + key + "' of " + in.search + "; it has " +
+                                  common::listed(common::setting_keys(search)));
+  common::check_search("--search " + in.search, search);
   return search;
 }
 
@@ -254,11 +260,7 @@ void note_unused(CLI::App const& app, std::string const& why, std::vector<char c
       std::fprintf(stderr, "selfplay: note: %s has no effect with %s\n", flag, why.c_str());
 }
 
-void note_unused(CLI::App const& app, job const& wanted, typed const& in) {
-  if (in.search == "puct") note_unused(app, "--search puct", {"--widths"});
-  if (in.search == "topk")
-    note_unused(app, "--search topk",
-                {"--simulations", "--leaves", "--exploration", "--noise", "--noise-alpha", "--no-reuse"});
+void note_unused(CLI::App const& app, job const& wanted) {
   if (wanted.evaluator.kind == "uniform" || wanted.evaluator.kind == "rollout")
     note_unused(app, "--evaluator " + wanted.evaluator.kind, {"--network", "--precision"});
   if (wanted.batching == "immediate" || wanted.batching == "per-tree")
@@ -316,14 +318,11 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   wanted.memory_limit = in.memory_limit;
   wanted.rank = find_rank(in.rank, in.ranks);
   try {
-    if (in.search == "puct")
-      wanted.search = puct_of(in);
-    else
-      wanted.search = top_k_of(in);
+    wanted.search = search_of(app, in);
     batching_of(wanted, false).plan({wanted.threads, 1});
   } catch (batchmate::contract_error const& e) {
     throw common::usage_error(e.what());
   }
-  note_unused(app, wanted, in);
+  note_unused(app, wanted);
   return wanted;
 }

@@ -6,12 +6,11 @@
 #include <batchmate/batch/per_tree.hpp>
 #include <batchmate/batch/shared_queue.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
-#include <batchmate/search/puct.hpp>
-#include <batchmate/search/top_k.hpp>
 
 #include <batchmate/play/manifest.hpp>
 
 #include <common/evaluators.hpp>
+#include <common/searches.hpp>
 #include <selfplay/ranks.hpp>
 
 #include <cstddef>
@@ -49,7 +48,7 @@ struct batching_choice {
 struct job {
   std::string game = "connect4";
   common::evaluator_choice evaluator;
-  std::variant<batchmate::puct, batchmate::top_k> search;
+  common::any_search search;
 
   std::string batching = "auto";  ///< or the name of a policy
   std::optional<int> games;       ///< in flight; else the policy's own number

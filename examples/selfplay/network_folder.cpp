@@ -46,19 +46,38 @@ void network_folder::took(fs::path const& file) {
   if (!gone) taken_ = stamp{time, file};
 }
 
-std::string keep_copy(fs::path const& file, fs::path const& run_folder, int network, int oldest_needed) {
-  fs::path const copies = run_folder / "networks";
-  fs::create_directories(copies);
+void network_folder::again() { taken_.reset(); }
+
+namespace {
+
+fs::path const copies = "networks";
+
+fs::path place_of_copy(int network) {
   char name[32];
-  std::snprintf(name, sizeof name, "%06d.safetensors", network);
+  std::snprintf(name, sizeof name, "%06d", network);
+  return copies / name;
+}
+
+}  // namespace
+
+std::string keep_copy(fs::path const& file, fs::path const& run_folder, int network, int oldest_needed) {
   auto const bytes = batchmate::read_file(file, std::numeric_limits<std::size_t>::max());
+  fs::path const name = place_of_copy(network) / file.filename();
+  drop_copy(run_folder, network);  // of one that was refused
+  batchmate::make_folder(run_folder / place_of_copy(network));
   std::array<std::span<std::byte const>, 1> const parts{bytes};
-  batchmate::write_file_atomically(copies / name, parts);
-  for (auto const& entry : fs::directory_iterator(copies)) {
+  batchmate::write_file_atomically(run_folder / name, parts);
+  std::error_code failed;
+  for (auto const& entry : fs::directory_iterator(run_folder / copies, failed)) {
     int number = -1;
-    if (std::sscanf(entry.path().filename().c_str(), "%6d.safetensors", &number) == 1 &&
-        number < oldest_needed)
-      fs::remove(entry.path());
+    if (std::sscanf(entry.path().filename().c_str(), "%d", &number) == 1 && number < oldest_needed &&
+        entry.path().filename() == place_of_copy(number).filename())
+      drop_copy(run_folder, number);
   }
-  return (copies / name).string();
+  return name.string();
+}
+
+void drop_copy(fs::path const& run_folder, int network) {
+  std::error_code failed;  // what cannot be removed does no harm
+  fs::remove_all(run_folder / place_of_copy(network), failed);
 }

@@ -18,6 +18,8 @@ class network_folder {
   std::optional<std::filesystem::path> newer() const;
   /// The file is in use, or of no use: `newer` waits for the next one.
   void took(std::filesystem::path const& file);
+  /// The file that `took` was told last could not be used yet: `newer` gives it again.
+  void again();
 
  private:
   using stamp = std::pair<std::filesystem::file_time_type, std::filesystem::path>;
@@ -28,6 +30,10 @@ class network_folder {
   std::optional<stamp> taken_;
 };
 
-/// Copies a network into a run's folder, durably, and removes older copies that nobody will need; the copy's name.
+/// Copies a network into a run's folder, durably, under its own name, which is a part of what rows say of it:
+/// `networks/000001/NAME.safetensors`. Removes older copies that nobody will need. The copy's name as seen from the
+/// run's folder, which may be moved. Throws `batchmate::file_error`.
 std::string keep_copy(std::filesystem::path const& file, std::filesystem::path const& run_folder, int network,
                       int oldest_needed);
+/// Removes the copy of a network that will not be used.
+void drop_copy(std::filesystem::path const& run_folder, int network);

@@ -224,6 +224,10 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
            percent(s.evaluator_share) + " evaluator, " + percent(s.waiting_share) + " waiting");
   line("mean batch", rate_text(s.mean_batch()), "rows",
        grouped(static_cast<std::int64_t>(s.batches)) + " batches");
+  if (s.evaluator.cache_lookups > 0)
+    line("cache", percent(s.evaluator.cache_hit_share()), "hits",
+         grouped(static_cast<std::int64_t>(s.evaluator.cache_lookups)) + " look-ups");
+  if (s.evaluator.bucket_rows > 0) line("buckets", percent(s.evaluator.fill()), "full", "");
   if (s.evaluator.device_bytes > 0)
     line("device", percent(s.evaluator.busy_seconds / s.seconds), "busy",
          percent(s.evaluator.transfer_seconds / s.seconds) + " in transfers that nothing hid, " +
@@ -271,6 +275,9 @@ void write_summary(job const& wanted, run_result const& result) {
       {"encoding_share", s.encoding_share},
       {"evaluator_share", s.evaluator_share},
       {"waiting_share", s.waiting_share},
+      {"cache_lookups", s.evaluator.cache_lookups},
+      {"cache_hits", s.evaluator.cache_hits},
+      {"bucket_fill", s.evaluator.fill()},
       {"device_busy_seconds", s.evaluator.busy_seconds},
       {"device_transfer_seconds", s.evaluator.transfer_seconds},
       {"device_memory_bytes", s.evaluator.device_bytes},

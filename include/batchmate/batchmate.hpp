@@ -11,9 +11,14 @@
 #include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/uniform.hpp>
+#include <batchmate/game/breakthrough.hpp>
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/mnk.hpp>
+#include <batchmate/game/othello.hpp>
 #include <batchmate/game/tictactoe.hpp>
 #include <batchmate/play/self_play.hpp>
+#include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/top_k.hpp>

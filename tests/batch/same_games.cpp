@@ -6,9 +6,9 @@
 #include <batchmate/eval/rollout.hpp>
 #include <batchmate/net/random_network.hpp>
 
-#include "../support/any_batching.hpp"
 #include "../support/fake_network.hpp"
 #include "../support/nim.hpp"
+#include "../support/same_games.hpp"
 #include "../support/threaded_network.hpp"
 
 #include <doctest/doctest.h>
@@ -22,42 +22,6 @@
 namespace bm = batchmate;
 
 namespace {
-
-constexpr int episodes = 20;
-
-/// The hash of 20 games; every one of them must have been delivered.
-template <bm::game G, class S, class B, class E>
-std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int threads) {
-  bm::self_play<G, S, B, E> play(G{}, search, policy, std::move(evaluator));
-  int delivered = 0;
-  bm::statistics const done = play.run({.episodes = episodes, .seed = 5, .threads = threads},
-                                       [&](bm::episode<G> const& e) { delivered += e.number == delivered; });
-  REQUIRE(delivered == episodes);
-  return done.episodes_hash;
-}
-
-/// Checks that the games are the same under all batching; of all combinations of policy, batch size and threads
-/// it takes the first and then one in `every`.
-template <bm::game G, class S>
-void check_same_games(S const& search, std::string const& name, bm::any_evaluator<G> const& evaluator,
-                      int every) {
-  CAPTURE(search.identity());
-  CAPTURE(name);
-  std::uint64_t const expected = hash_of_games<G>(search, any_batching(bm::immediate{}), evaluator, 1);
-  int turn = 0;
-  auto const check = [&](any_batching const& policy, bm::any_evaluator<G> asked, int threads) {
-    CAPTURE(policy.identity());
-    CAPTURE(threads);
-    REQUIRE(hash_of_games<G>(search, policy, std::move(asked), threads) == expected);
-  };
-  for (int max_batch : {1, 7, 64, 1000})
-    for (int threads : {1, 2, 3}) {
-      for (any_batching const& policy : any_batching::all(max_batch))
-        if (turn++ % every == 0) check(policy, evaluator, threads);
-      bm::shared_queue const queue{.games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
-      if (turn++ % every == 0) check(queue, queue.connect<G>(evaluator), threads);
-    }
-}
 
 template <bm::game G>
 bm::any_evaluator<G> tiny_network() {

@@ -106,7 +106,8 @@ auto const needs_program = doctest::skip(missing);
 }  // namespace
 
 TEST_CASE("all batching policies and any number of threads play the same games" * needs_program) {
-  for (std::string const search : {"puct --simulations 12", "topk --widths 3,2"}) {
+  for (std::string const search :
+       {"puct --simulations 12", "topk --widths 3,2", "gumbel --simulations 9 --leaves 4"}) {
     std::string const job = "--game connect4 --network random:1x8:5 --episodes 12 --search " + search;
     auto const expected = summary_of(job + " --batching immediate --threads 1");
     CHECK(expected.at("mean_batch") == "1.0");
@@ -122,8 +123,9 @@ TEST_CASE("all batching policies and any number of threads play the same games" 
 }
 
 TEST_CASE("every game and evaluator that is built in plays" * needs_program) {
-  for (std::string const game : {"tictactoe", "connect4", "hex7", "hex9", "hex11", "hex13"})
-    CHECK(summary_of("--evaluator rollout --episodes 1 --simulations 2 --game " + game).at("episodes") ==
+  for (std::string const game : {"tictactoe", "connect4", "hex7", "hex9", "hex11", "hex13", "othello",
+                                 "gomoku", "breakthrough8", "go9", "go13", "go19"})
+    CHECK(summary_of("--evaluator rollout --episodes 1 --simulations 1 --game " + game).at("episodes") ==
           "1");
   std::string const job = "--game tictactoe --network random:1x8:1 --episodes 2 --simulations 4 --evaluator ";
   auto const automatic = summary_of(job + "auto").at("evaluator");
@@ -206,7 +208,7 @@ TEST_CASE("a place that cannot be written to is named before anything is played"
   std::ofstream(folder / "file") << "in the way";
   std::string const job = "--game tictactoe --evaluator uniform --episodes 3 ", in_the_way = folder / "file";
   check_refused(1, job + "--out " + in_the_way, in_the_way + ": ");
-  check_refused(1, job + "--out " + in_the_way + "/rows", in_the_way + "/rows: ");
+  check_refused(1, job + "--out " + in_the_way + "/rows", in_the_way + ": ");
   check_refused(1, job + "--summary " + in_the_way + "/summary", in_the_way + "/summary: ");
   check_refused(1, job + "--summary /nowhere/summary", "/nowhere/summary: ");
   CHECK(folder.names() == std::vector<std::string>{"file"});

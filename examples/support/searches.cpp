@@ -1,0 +1,184 @@
+#include <common/program.hpp>
+#include <common/searches.hpp>
+
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <type_traits>
+
+namespace common {
+
+namespace {
+
+/// Calls `visit(key, field)` for every setting of a search.
+template <class Visit>
+void for_settings(batchmate::puct& search, Visit&& visit) {
+  visit("simulations", search.simulations);
+  visit("exploration", search.exploration);
+  visit("exploration-growth", search.exploration_growth);
+  visit("exploration-base", search.exploration_base);
+  visit("fpu", search.fpu);
+  visit("fpu-reduction", search.fpu_reduction);
+  visit("fpu-value", search.fpu_value);
+  visit("root-temperature", search.root_temperature);
+  visit("noise", search.noise_fraction);
+  visit("noise-alpha", search.noise_alpha);
+  visit("noise-shaped", search.noise_shaped);
+  visit("forced-playouts", search.forced_playouts);
+  visit("full-share", search.full_share);
+  visit("cheap-simulations", search.cheap_simulations);
+  visit("resign-below", search.resign_below);
+  visit("prove", search.prove);
+  visit("temperature", search.temperature);
+  visit("temperature-plies", search.temperature_plies);
+  visit("final-temperature", search.final_temperature);
+  visit("lower-bound-errors", search.lower_bound_errors);
+  visit("lower-bound-visits", search.lower_bound_visits);
+  visit("reuse", search.reuse_tree);
+  visit("leaves", search.leaves);
+  visit("virtual-loss", search.virtual_loss);
+}
+
+template <class Visit>
+void for_settings(batchmate::gumbel& search, Visit&& visit) {
+  visit("simulations", search.simulations);
+  visit("max-considered", search.max_considered);
+  visit("c-visit", search.c_visit);
+  visit("c-scale", search.c_scale);
+  visit("noise", search.noise_scale);
+  visit("sampling-plies", search.sampling_plies);
+  visit("leaves", search.leaves);
+}
+
+template <class Visit>
+void for_settings(batchmate::top_k& search, Visit&& visit) {
+  visit("widths", search.widths);
+  visit("temperature", search.temperature);
+  visit("target-temperature", search.target_temperature);
+  visit("temperature-plies", search.temperature_plies);
+}
+
+/// What a setting is to be, for people.
+std::string expectation(bool) { return "0 or 1"; }
+std::string expectation(batchmate::first_play) { return "parent, visited-policy or absolute"; }
+template <class T>
+std::string expectation(T) {
+  return "a number";
+}
+template <std::size_t N>
+std::string expectation(std::array<int, N> const&) {
+  return "up to " + std::to_string(N) + " whole numbers with / between them";
+}
+
+/// A number that is the whole text, or nothing.
+template <class T>
+std::optional<T> number_in(std::string_view text) {
+  T value{};
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// Sets a field to what a text says; false if it says nothing of the kind.
+template <class T>
+bool set(T& field, std::string_view text) {
+  if constexpr (std::is_same_v<T, bool>) {
+    field = text == "1";
+    return text == "0" || text == "1";
+  } else {
+    std::optional<T> const value = number_in<T>(text);
+    field = value.value_or(field);
+    return value.has_value();
+  }
+}
+
+/// A mode for moves without visits, by its name.
+bool set(batchmate::first_play& field, std::string_view text) {
+  using enum batchmate::first_play;
+  for (auto const& [name, mode] :
+       {std::pair("parent", parent), {"visited-policy", visited_policy}, {"absolute", absolute}})
+    if (text == name) return field = mode, true;
+  return false;
+}
+
+/// Widths, separated by `/`.
+template <std::size_t N>
+bool set(std::array<int, N>& field, std::string_view text) {
+  auto const parts = split(text, '/');
+  field = {};
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (i >= N || !set(field[i], parts[i])) return false;
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, any_search>> known_searches() {
+  return {{"puct", batchmate::puct{.simulations = 100}},
+          {"gumbel", batchmate::gumbel{.simulations = 100}},
+          {"topk", batchmate::top_k{}}};
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    std::size_t const end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::vector<std::string> setting_keys(any_search search) {
+  std::vector<std::string> keys;
+  std::visit([&](auto& s) { for_settings(s, [&](char const* key, auto&) { keys.emplace_back(key); }); },
+             search);
+  return keys;
+}
+
+bool change_setting(std::string const& flag, any_search& search, std::string const& key,
+                    std::string const& value) {
+  bool known = false, good = true;
+  std::string expected;
+  std::visit(
+      [&](auto& s) {
+        for_settings(s, [&](char const* name, auto& field) {
+          if (key != name) return;
+          known = true;
+          expected = expectation(field);
+          good = set(field, value);
+        });
+      },
+      search);
+  if (!good) throw usage_error(flag + ": " + key + ": expected " + expected + ", found '" + value + "'");
+  return known;
+}
+
+void check_search(std::string const& flag, any_search const& search) {
+  try {
+    std::visit([](auto const& s) { s.check(); }, search);
+  } catch (batchmate::contract_error const& e) {
+    throw usage_error(flag + ": " + e.what());
+  }
+}
+
+std::string listed(std::vector<std::string> const& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  return text;
+}
+
+setting_list settings_in(std::string const& flag, std::string const& text, std::size_t from) {
+  setting_list list;
+  auto const parts = split(text, ',');
+  for (std::size_t i = from; i < parts.size(); ++i) {
+    std::size_t const equals = parts[i].find('=');
+    if (equals == std::string_view::npos)
+      throw usage_error(flag + ": expected KEY=VALUE, found '" + std::string(parts[i]) + "'");
+    list.emplace_back(parts[i].substr(0, equals), parts[i].substr(equals + 1));
+  }
+  return list;
+}
+
+}  // namespace common

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <batchmate/batch/shared_queue.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
+#include <batchmate/play/self_play.hpp>
+
+#include "any_batching.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+inline constexpr int episodes = 20;
+
+/// The hash of 20 games; every one of them must have been delivered.
+template <batchmate::game G, class S, class B, class E>
+std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int threads) {
+  batchmate::self_play<G, S, B, E> play(G{}, search, policy, std::move(evaluator));
+  int delivered = 0;
+  batchmate::statistics const done =
+      play.run({.episodes = episodes, .seed = 5, .threads = threads},
+               [&](batchmate::episode<G> const& e) { delivered += e.number == delivered; });
+  REQUIRE(delivered == episodes);
+  return done.episodes_hash;
+}
+
+/// Checks that the games are the same under all batching; of all combinations of policy, batch size and threads
+/// it takes the first and then one in `every`.
+template <batchmate::game G, class S>
+void check_same_games(S const& search, std::string const& name, batchmate::any_evaluator<G> const& evaluator,
+                      int every) {
+  CAPTURE(search.identity());
+  CAPTURE(name);
+  std::uint64_t const expected = hash_of_games<G>(search, any_batching(batchmate::immediate{}), evaluator, 1);
+  int turn = 0;
+  auto const check = [&](any_batching const& policy, batchmate::any_evaluator<G> asked, int threads) {
+    CAPTURE(policy.identity());
+    CAPTURE(threads);
+    REQUIRE(hash_of_games<G>(search, policy, std::move(asked), threads) == expected);
+  };
+  for (int max_batch : {1, 7, 64, 1000})
+    for (int threads : {1, 2, 3}) {
+      for (any_batching const& policy : any_batching::all(max_batch))
+        if (turn++ % every == 0) check(policy, evaluator, threads);
+      batchmate::shared_queue const queue{.games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
+      if (turn++ % every == 0) check(queue, queue.connect<G>(evaluator), threads);
+    }
+}

@@ -1,5 +1,7 @@
 #include "network_rows.hpp"
 
+#include "../support/threaded_network.hpp"
+
 #include <batchmate/core/error.hpp>
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
@@ -9,8 +11,10 @@
 
 #include <array>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace batchmate;
@@ -117,6 +121,7 @@ TEST_CASE("a report adds the look-ups to what the evaluator inside counted") {
   CHECK(found.rows == 3);
   CHECK(found.cache_lookups == 8);
   CHECK(found.cache_hits == 5);
+  CHECK(found.cache_repeats == 1);
   CHECK(found.cache_hit_share() == 0.625);
 }
 
@@ -251,6 +256,73 @@ TEST_CASE("a failure inside leaves the cache usable") {
   CHECK(evaluator.inner().evaluated == 2);
 }
 
+TEST_CASE("around a shared evaluator, threads may submit on their slots and wait for the same ones") {
+  cached evaluator{threaded_network{}, {.entries = 40}};
+  CHECK(is_shared(evaluator));
+  int constexpr slots = 4, rounds = 60;
+  reserve(evaluator, {layout_of<G>(), slots, 16});
+  std::deque<filled_batch<G>> asked;
+  for (int i = 0; i < slots * rounds; ++i) {
+    random_stream random(random_key{7}.split(static_cast<std::uint64_t>(i)));
+    std::vector<std::uint64_t> seeds(1 + random.below(16));
+    for (auto& seed : seeds) seed = random.below(30);
+    asked.emplace_back(positions_of(seeds));
+  }
+  std::uint64_t rows = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int slot = 0; slot < slots; ++slot)
+      threads.emplace_back([&, slot] {
+        for (int round = 0; round < rounds; ++round) {
+          evaluator.submit(slot, asked[static_cast<std::size_t>(slot * rounds + round)].view());
+          std::jthread const other([&] { evaluator.wait(slot); });
+          evaluator.wait(slot);
+        }
+      });
+  }
+  bool same = true;
+  for (auto& found : asked) {
+    filled_batch<G> expected(found.positions);
+    for (int b = 0; b < expected.view().count; ++b) fake_answer(expected.view().raw(), b);
+    same = same && same_answers(expected, found);
+    rows += found.rows.size();
+  }
+  CHECK(same);
+  cache_counts const counts = evaluator.counts();
+  CHECK(counts.hits + counts.repeats + counts.misses == rows);
+  CHECK(counts.misses == evaluator.inner().counts().rows);
+  CHECK(counts.hits > 0);
+  CHECK(counts.repeats > 0);
+}
+
+TEST_CASE("everybody who waits for a batch that failed is told") {
+  threaded_network::settings with;
+  with.fails_at = 1;
+  cached evaluator{threaded_network{with}};
+  reserve(evaluator, {layout_of<G>(), 1, 4});
+  filled_batch<G> filled(positions_of({1, 2}));
+  evaluator.submit(0, filled.view());
+  CHECK_THROWS_AS(evaluator.wait(0), planned_failure);
+  CHECK_THROWS_AS(evaluator.wait(0), planned_failure);
+}
+
+TEST_CASE("a copy begins with an empty table and wants a reservation of its own") {
+  cached evaluator{late{}};
+  reserve(evaluator, {layout_of<G>(), 1, 4});
+  filled_batch<G> filled(positions_of({1, 2}));
+  evaluator.submit(0, filled.view());
+  evaluator.wait(0);
+  cached copy = evaluator;
+  CHECK_THROWS_AS(copy.submit(0, filled.view()), contract_error);
+  reserve(copy, {layout_of<G>(), 1, 4});
+  copy.submit(0, filled.view());
+  copy.wait(0);
+  CHECK(answered(filled));
+  CHECK(copy.inner().evaluated == 4);
+  evaluator.submit(0, filled.view());
+  CHECK(evaluator.inner().evaluated == 2);
+}
+
 TEST_CASE("what cannot be cached is refused") {
   CHECK_THROWS_AS((cached{late{}, {.entries = 0}}), contract_error);
   cached evaluator{late{}};
@@ -263,15 +335,9 @@ TEST_CASE("what cannot be cached is refused") {
   struct reads_positions : late {
     bool needs_planes() const { return false; }
   };
-  struct shared : late {
-    bool is_shared() const { return true; }
-  };
   cached positions_cached{reads_positions{}};
   CHECK_THROWS_WITH_AS(reserve(positions_cached, {layout_of<G>(), 1, 2}),
                        doctest::Contains("reads positions"), contract_error);
-  cached shared_cached{shared{}};
-  CHECK_THROWS_WITH_AS(reserve(shared_cached, {layout_of<G>(), 1, 2}), doctest::Contains("all workers share"),
-                       contract_error);
 }
 
 TEST_CASE("its memory covers the table, the slots and the evaluator inside") {

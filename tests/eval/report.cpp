@@ -15,6 +15,7 @@ struct counting {
             .bucket_rows = 40,
             .cache_lookups = 8,
             .cache_hits = 4,
+            .cache_repeats = 3,
             .busy_seconds = 0.5,
             .transfer_seconds = 0.25,
             .device_bytes = 1000};
@@ -38,6 +39,7 @@ TEST_CASE("reports add up field by field") {
   CHECK(r.bucket_rows == 80);
   CHECK(r.cache_lookups == 16);
   CHECK(r.cache_hits == 8);
+  CHECK(r.cache_repeats == 6);
   CHECK(r.busy_seconds == 1);
   CHECK(r.transfer_seconds == 0.5);
   CHECK(r.device_bytes == 2000);
@@ -50,6 +52,7 @@ TEST_CASE("what was counted since an earlier report leaves the memory held") {
                                              .bucket_rows = 10,
                                              .cache_lookups = 5,
                                              .cache_hits = 4,
+                                             .cache_repeats = 1,
                                              .busy_seconds = 0.25,
                                              .transfer_seconds = 0.25,
                                              .device_bytes = 1000});
@@ -58,6 +61,7 @@ TEST_CASE("what was counted since an earlier report leaves the memory held") {
   CHECK(r.bucket_rows == 30);
   CHECK(r.cache_lookups == 3);
   CHECK(r.cache_hits == 0);
+  CHECK(r.cache_repeats == 2);
   CHECK(r.busy_seconds == 0.25);
   CHECK(r.transfer_seconds == 0);
   CHECK(r.device_bytes == 1000);

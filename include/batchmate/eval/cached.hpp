@@ -3,6 +3,7 @@
 #include <batchmate/core/error.hpp>
 #include <batchmate/core/random.hpp>
 #include <batchmate/eval/concepts.hpp>
+#include <batchmate/eval/decorator.hpp>
 #include <batchmate/eval/report.hpp>
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -114,12 +117,14 @@ class answer_table {
 
 /// An evaluator that remembers its answers: rows equal in all bytes are evaluated once while the table holds
 /// them, and once within a batch. Answers are bit-identical to those of the evaluator inside, because the
-/// answer of a row depends on nothing else. Every copy has a table of its own.
+/// answer of a row depends on nothing else.
 ///
 ///     cached evaluator{reference{load_network("net.safetensors")}, {.entries = 1 << 18}};
 ///
-/// For evaluators that read planes and serve one thread. Copies of positions are allocated with the first
-/// batch of each slot, everything else by `reserve`.
+/// For evaluators that read planes. Every copy has a table of its own, that begins empty; around an evaluator that
+/// all workers share there is one table for all of them, and rows of a shared batch that nobody filled are looked up,
+/// too. Equal rows of two batches that are under way together are evaluated in both. Copies of positions are
+/// allocated with the first batch of each slot, everything else by `reserve`.
 template <class E>
 class cached {
   static constexpr bool known_to_read_planes = [] {
@@ -140,17 +145,14 @@ class cached {
             settings.entries);
   }
 
-  /// Throws `contract_error` if the evaluator does not fit, reads no planes, or is shared by all workers.
+  /// Empties the table. Throws `contract_error` if the evaluator does not fit, or reads no planes.
   void reserve(reservation const& wanted) {
     expects(batchmate::needs_planes(inner_),
             "cached: an evaluator that reads positions cannot be cached: ", identity());
-    expects(!batchmate::is_shared(inner_),
-            "cached: an evaluator that all workers share cannot be cached: ", identity());
     batchmate::reserve(inner_, wanted);
-    table_.reserve(settings_.entries, wanted.layout);
-    slots_.clear();
-    slots_.reserve(static_cast<std::size_t>(wanted.slots));
-    for (int slot = 0; slot < wanted.slots; ++slot) slots_.emplace_back(wanted);
+    room_.at = std::make_unique<room>();
+    room_.at->table.reserve(settings_.entries, wanted.layout);
+    for (int slot = 0; slot < wanted.slots; ++slot) room_.at->slots.emplace_back(inner_, wanted);
   }
 
   template <game G>
@@ -159,44 +161,39 @@ class cached {
       submit(slot, rows.raw());
     } else {
       slot_state& state = slot_of(slot);
-      G* const positions = state.template positions<G>();
-      look_up(state, rows.raw(), [&](int b, int miss) { positions[miss] = rows.positions[b]; });
-      if (state.misses > 0)
-        inner_.submit(slot,
-                      batch<G>{state.misses, positions, reinterpret_cast<row<G> const*>(state.rows.data()),
-                               state.values.data(), state.priors.data()});
-      state.submitted = state.misses > 0;
+      state.pending.submit([&] {
+        G* const positions = state.template positions<G>();
+        look_up(state, rows.raw(), [&](int b, int miss) { positions[miss] = rows.positions[b]; });
+        raw_batch const asked = state.buffer.view(state.misses);
+        if (asked.count > 0)
+          inner_.submit(slot, batch<G>{asked.count, positions, reinterpret_cast<row<G> const*>(asked.rows),
+                                       asked.values, asked.priors});
+        return asked.count > 0;
+      });
     }
   }
   /// The same without the game's type, if the evaluator inside needs none.
   void submit(int slot, raw_batch const& rows) requires raw_evaluator<E> {
     slot_state& state = slot_of(slot);
-    look_up(state, rows, [](int, int) {});
-    if (state.misses > 0)
-      inner_.submit(slot, raw_batch{state.misses, state.layout, state.rows.data(), state.values.data(),
-                                    state.priors.data()});
-    state.submitted = state.misses > 0;
+    state.pending.submit([&] {
+      look_up(state, rows, [](int, int) {});
+      if (state.misses > 0) inner_.submit(slot, state.buffer.view(state.misses));
+      return state.misses > 0;
+    });
   }
 
   void wait(int slot) {
     slot_state& state = slot_of(slot);
-    if (!std::exchange(state.submitted, false)) return;
-    inner_.wait(slot);
-    int inserted = 0;
-    for (auto const& p : state.pending) {
-      auto const miss = static_cast<std::size_t>(p.miss);
-      float const* const priors =
-          state.priors.data() + miss * static_cast<std::size_t>(state.layout.num_actions);
-      state.asked.values[p.row] = state.values[miss];
-      std::copy_n(priors, p.legal, state.asked.priors_of(p.row));
-      if (p.miss < inserted) continue;
-      table_.insert(state.hashes[miss], state.asked.row(p.row), p.legal, state.values[miss], priors);
-      ++inserted;
-    }
+    state.pending.wait([&] {
+      inner_.wait(slot);
+      hand_out(state);
+    });
   }
 
   /// That of the evaluator inside: the numbers are the same.
   std::string identity() const { return inner_.identity(); }
+  /// Whether one object serves all workers.
+  bool is_shared() const { return batchmate::is_shared(inner_); }
   /// What became of all rows so far.
   cache_counts counts() const {
     auto const read = [](std::uint64_t& count) {
@@ -204,12 +201,13 @@ class cached {
     };
     return {read(counts_.hits), read(counts_.repeats), read(counts_.misses)};
   }
-  /// What the evaluator inside counted, and the look-ups; may be called while another thread evaluates.
+  /// What the evaluator inside counted, and the look-ups; may be called while other threads evaluate.
   evaluator_report report() const {
     evaluator_report all = batchmate::report(inner_);
     cache_counts const now = counts();
-    all.cache_hits += now.hits + now.repeats;
     all.cache_lookups += now.hits + now.repeats + now.misses;
+    all.cache_hits += now.hits + now.repeats;
+    all.cache_repeats += now.repeats;
     return all;
   }
   /// The evaluator inside.
@@ -218,10 +216,10 @@ class cached {
   /// The table, the slots and the evaluator inside; a position is counted as large as its row.
   std::size_t memory_bytes(reservation const& wanted) const {
     auto const rows = static_cast<std::size_t>(wanted.max_rows);
-    std::size_t const a_row = 2 * static_cast<std::size_t>(wanted.layout.row_bytes) + sizeof(waiting_row) +
-                              sizeof(std::uint64_t) +
-                              static_cast<std::size_t>(wanted.layout.num_actions + 1) * sizeof(float);
-    std::size_t const a_slot = rows * a_row + std::bit_ceil(2 * std::max<std::size_t>(rows, 1)) * sizeof(int);
+    std::size_t const a_row =
+        static_cast<std::size_t>(wanted.layout.row_bytes) + sizeof(waiting_row) + sizeof(std::uint64_t);
+    std::size_t const a_slot = rows * a_row + raw_buffer::bytes(wanted.layout, wanted.max_rows) +
+                               std::bit_ceil(2 * std::max<std::size_t>(rows, 1)) * sizeof(int);
     return batchmate::memory_bytes(inner_, wanted) +
            answer_table::memory_bytes(settings_.entries, wanted.layout) +
            static_cast<std::size_t>(wanted.slots) * a_slot;
@@ -237,22 +235,21 @@ class cached {
 
   /// The rows of one slot that are being evaluated, each once.
   struct slot_state {
-    explicit slot_state(reservation const& wanted)
-        : max_rows(wanted.max_rows), layout(wanted.layout), words(answer_table::words_of(layout)) {
+    slot_state(E& inner, reservation const& wanted)
+        : max_rows(wanted.max_rows),
+          layout(wanted.layout),
+          words(answer_table::words_of(layout)),
+          buffer(inner, layout, max_rows) {
       auto const n = static_cast<std::size_t>(max_rows);
-      rows.resize(n * stride());
       hashes.resize(n);
-      values.resize(n);
-      priors.resize(n * static_cast<std::size_t>(wanted.layout.num_actions));
       index.resize(std::bit_ceil(2 * std::max<std::size_t>(n, 1)));
-      pending.reserve(n);
+      waiting.reserve(n);
     }
 
     void begin(raw_batch const& batch) {
       asked = batch;
       misses = 0;
-      submitted = false;
-      pending.clear();
+      waiting.clear();
       index_mask = std::bit_ceil(2 * static_cast<std::size_t>(std::max(batch.count, 1))) - 1;
       std::fill_n(index.begin(), index_mask + 1, -1);
     }
@@ -262,12 +259,10 @@ class cached {
       std::size_t at = hash >> 1 & index_mask;
       for (; index[at] >= 0; at = (at + 1) & index_mask) {
         auto const miss = static_cast<std::size_t>(index[at]);
-        if (hashes[miss] == hash && std::memcmp(&rows[miss * stride()], row, words * 8) == 0)
-          return index[at];
+        if (hashes[miss] == hash && std::memcmp(buffer.row(index[at]), row, words * 8) == 0) return index[at];
       }
-      auto const miss = static_cast<std::size_t>(misses);
-      hashes[miss] = hash;
-      std::copy_n(row, words, &rows[miss * stride()]);
+      hashes[static_cast<std::size_t>(misses)] = hash;
+      std::copy_n(row, words, buffer.row(misses));
       return index[at] = misses++;
     }
 
@@ -277,9 +272,6 @@ class cached {
       for (int w = 0; w < layout.legal_words(); ++w) count += std::popcount(row[layout.plane_words() + w]);
       return count;
     }
-
-    /// Words from row to row.
-    std::size_t stride() const { return static_cast<std::size_t>(layout.row_bytes / 8); }
 
     /// Room for `max_rows` positions of G.
     template <game G>
@@ -294,22 +286,27 @@ class cached {
     int max_rows;
     row_layout layout;
     std::size_t words;  // of a row that are compared
+    pending_batch pending;
     raw_batch asked{};
     int misses = 0;
-    std::size_t index_mask = 0;  // the part of `index` in use, less 1
-    bool submitted = false;
+    std::size_t index_mask = 0;             // the part of `index` in use, less 1
+    raw_buffer buffer;                      // (misses)
     std::vector<std::byte> position_bytes;  // (misses) positions
-    std::vector<std::uint64_t> rows;        // (misses, row_bytes / 8)
     std::vector<std::uint64_t> hashes;      // (misses)
-    std::vector<float> values;              // (misses)
-    std::vector<float> priors;              // (misses, A)
     std::vector<int> index;                 // open addressing: the number of a miss, or -1
-    std::vector<waiting_row> pending;
+    std::vector<waiting_row> waiting;
+  };
+
+  struct room {
+    std::mutex mutex;  // guards the table and the counts; a slot's own is taken first
+    answer_table table;
+    std::deque<slot_state> slots;
   };
 
   slot_state& slot_of(int slot) {
-    expects(slot >= 0 && slot < static_cast<int>(slots_.size()), "cached: no slot ", slot, " was reserved");
-    return slots_[static_cast<std::size_t>(slot)];
+    expects(room_.at && slot >= 0 && slot < static_cast<int>(room_.at->slots.size()), "cached: no slot ",
+            slot, " was reserved");
+    return room_.at->slots[static_cast<std::size_t>(slot)];
   }
 
   /// Answers rows from the table and gathers the others, each once: `take(b, miss)` is told where row b has become
@@ -320,17 +317,18 @@ class cached {
             rows.count);
     expects(rows.layout == state.layout, "cached: the rows are not of the layout that was reserved");
     state.begin(rows);
+    std::lock_guard lock(room_.at->mutex);
     cache_counts counted = counts_;
     for (int b = 0; b < rows.count; ++b) {
       std::uint64_t const* const bytes = rows.row(b);
       std::uint64_t const hash = answer_table::hash_of(bytes, state.words);
       int const legal = state.legal_actions(bytes);
-      if (table_.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
+      if (room_.at->table.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
         ++counted.hits;
         continue;
       }
       int const known = state.misses, miss = state.find_or_add(hash, bytes);
-      state.pending.push_back({b, miss, legal});
+      state.waiting.push_back({b, miss, legal});
       if (miss < known) {
         ++counted.repeats;
         continue;
@@ -341,7 +339,24 @@ class cached {
     publish(counted);
   }
 
-  /// Only this thread writes; others may read.
+  /// Gives all rows that wait their answers, and the table those of the misses.
+  void hand_out(slot_state& state) {
+    raw_batch const answered = state.buffer.view(state.misses);
+    std::lock_guard lock(room_.at->mutex);
+    int inserted = 0;
+    for (auto const& w : state.waiting) {
+      float const value = answered.values[w.miss];
+      float const* const priors = answered.priors_of(w.miss);
+      state.asked.values[w.row] = value;
+      std::copy_n(priors, w.legal, state.asked.priors_of(w.row));
+      if (w.miss < inserted) continue;
+      room_.at->table.insert(state.hashes[static_cast<std::size_t>(w.miss)], answered.row(w.miss), w.legal,
+                             value, priors);
+      ++inserted;
+    }
+  }
+
+  /// One thread at a time writes; others may read.
   void publish(cache_counts const& counted) {
     std::atomic_ref(counts_.hits).store(counted.hits, std::memory_order_relaxed);
     std::atomic_ref(counts_.repeats).store(counted.repeats, std::memory_order_relaxed);
@@ -351,8 +366,7 @@ class cached {
   E inner_;
   cache_settings settings_;
   mutable cache_counts counts_;  // by atomic_ref alone, which takes nothing const
-  answer_table table_;
-  std::vector<slot_state> slots_;
+  reserved_part<room> room_;
 };
 
 }  // namespace batchmate

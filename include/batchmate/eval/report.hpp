@@ -14,6 +14,7 @@ struct evaluator_report {
   std::uint64_t bucket_rows = 0;    ///< rows that the device worked on, with those that fill up a fixed size
   std::uint64_t cache_lookups = 0;  ///< rows that were looked for in a table of answers
   std::uint64_t cache_hits = 0;     ///< of these, rows answered without being evaluated
+  std::uint64_t cache_repeats = 0;  ///< of these hits, rows equal to an earlier row of their batch
   double busy_seconds = 0;          ///< time a device was at work
   double transfer_seconds = 0;      ///< time in transfers that nothing hid
   std::size_t device_bytes = 0;     ///< memory held on a device
@@ -33,6 +34,7 @@ struct evaluator_report {
     bucket_rows += o.bucket_rows;
     cache_lookups += o.cache_lookups;
     cache_hits += o.cache_hits;
+    cache_repeats += o.cache_repeats;
     busy_seconds += o.busy_seconds;
     transfer_seconds += o.transfer_seconds;
     device_bytes += o.device_bytes;
@@ -47,6 +49,7 @@ struct evaluator_report {
     later.bucket_rows -= before.bucket_rows;
     later.cache_lookups -= before.cache_lookups;
     later.cache_hits -= before.cache_hits;
+    later.cache_repeats -= before.cache_repeats;
     later.busy_seconds -= before.busy_seconds;
     later.transfer_seconds -= before.transfer_seconds;
     return later;

@@ -32,6 +32,18 @@ LONGER = ["--game", "tictactoe", "--simulations", "8", "--episodes", "2000", "--
 ENDLESS = ["--game", "tictactoe", "--simulations", "8", "--episodes", "0", "--threads", "2", *QUIET]
 
 
+def but(job, **changes):
+    """The flags of a job with other values: but(SMALL, seed=2)."""
+    flags = list(job)
+    for name, value in changes.items():
+        flag = "--" + name.replace("_", "-")
+        if flag in flags:
+            flags[flags.index(flag) + 1] = str(value)
+        else:
+            flags += [flag, str(value)]
+    return flags
+
+
 def command(out, *flags):
     return [PROGRAM, *flags, *(["--out", out] if out else [])]
 
@@ -146,25 +158,24 @@ class Faults(unittest.TestCase):
 class KillTest(Faults):
     def test_a_run_that_is_killed_at_random_moments_and_resumed_is_the_same(self):
         began = time.monotonic()
-        self.reference(LONGER)
+        self.assertEqual(run(self.folder / "undisturbed", *LONGER).status, 0)
         usual = time.monotonic() - began
         moments = random.Random(1)
         killed = with_episodes = with_shards = chain = longest = 0
         out = self.folder / "out"
         while killed < TURNS or chain:
             process = start(out, *LONGER, "--resume")
-            try:
-                process.wait(moments.uniform(0, 0.7 * usual))
-                self.assertEqual(process.returncode, 0, process.stderr.read())
+            try:  # longer and longer, so that a busy machine gets on, too
+                process.wait(moments.uniform(0, (0.5 + 0.1 * chain) * usual) if killed < TURNS else LIMIT)
             except subprocess.TimeoutExpired:
                 process.kill()
-            process.communicate()
-            if process.returncode == 0:
+            ended = finish(process)
+            if ended.status == 0:
                 self.assert_same(out, LONGER, f"after {chain} kills")
                 shutil.rmtree(out)
                 chain = 0
                 continue
-            self.assertEqual(process.returncode, -signal.SIGKILL)
+            self.assertEqual((ended.status, ended.err), (-signal.SIGKILL, ""))
             killed, chain = killed + 1, chain + 1
             longest = max(longest, chain)
             journal = out / "journal"
@@ -266,6 +277,300 @@ class SystemCallTest(Faults):
         self.assertEqual((ended.status, ended.err), (0, ""))
         self.assertGreater(len(ended.faults), 500)
         self.assert_same(out, SMALL)
+
+
+class DiskTest(Faults):
+    def faulty(self):
+        if not FAULTY_FILES:
+            self.skipTest("the library that makes files faulty was not built")
+
+    def in_small_disk(self, *steps):
+        """Runs lines of a shell in which $disk is a file system of 128 KiB of its own; skips where that may not be."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", disk], capture_output=True).returncode:
+            self.skipTest("needs the right to mount")
+        shell = "\n".join(["mount -t tmpfs -o size=128k none $disk", *steps])
+        values = {"disk": disk, "selfplay": f"{PROGRAM} {' '.join(SMALL)} --out {disk}/out", "out": self.folder / "out"}
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", shell], env={**os.environ, **values}, timeout=LIMIT,
+                              capture_output=True, text=True)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def test_a_disk_that_is_full_ends_the_run_and_a_larger_one_lets_it_go_on(self):
+        ended = self.in_small_disk("$selfplay >&2; echo status $?", "mount -o remount,size=8m $disk",
+                                   "$selfplay --resume >/dev/null && cp -r $disk/out $out")
+        self.assertIn("status 1\n", ended.out)
+        self.assertEqual(ended.status, 0, ended.err)
+        self.assertRegex(ended.err, r"selfplay: \S+/out/\S+: cannot write: No space left on device")
+        self.assert_same(self.folder / "out", SMALL)
+
+    def test_a_disk_that_is_full_is_waited_for_if_asked(self):
+        ended = self.in_small_disk("(sleep 1.5; mount -o remount,size=8m $disk) &",
+                                   "$selfplay --wait-for-disk >/dev/null && cp -r $disk/out $out")
+        self.assertEqual((ended.status, len(ended.lines)), (0, 1), ended.err)
+        self.assertRegex(ended.err, r"note: waiting for space on the disk: \S+: cannot write: No space left on device")
+        self.assert_same(self.folder / "out", SMALL)
+
+    def test_whatever_finds_the_disk_full_waits_and_leaves_the_same_data(self):
+        self.faulty()
+        self.reference(SMALL)
+        out = self.folder / "traced"
+        calls = run(out, *SMALL, faults=f"{out}:1-:trace").faults
+        chosen = {}  # one of every kind: call and name of the file, without its number
+        for number, call, path in calls:
+            chosen[call, re.sub(r"\d+", "", Path(path).name)] = number
+        waits = [number for (call, _), number in chosen.items() if call in ["open", "write", "fsync", "rename", "mkdir"]]
+        self.assertGreater(len(waits), 15)
+
+        def wait(number):
+            folder = self.folder / f"wait-{number}"
+            ended = run(folder, *SMALL, "--wait-for-disk", faults=f"{folder}:{number}:ENOSPC")
+            self.assertEqual((ended.status, len(ended.lines)), (0, 1), f"{ended.faults} {ended.err}")
+            self.assertIn("note: waiting for space on the disk", ended.err)
+            self.assert_same(folder, SMALL, f"{ended.faults}")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(wait, waits))
+
+    def test_a_wait_for_the_disk_ends_with_a_signal(self):
+        self.faulty()
+        out = self.folder / "out"
+        process = subprocess.Popen(command(out, *SMALL, "--wait-for-disk"), text=True, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env=environment(f"{out}:60-:ENOSPC"))
+        line = process.stderr.readline()
+        while "waiting for space" not in line and line:
+            line = process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn("No space left on device", err.splitlines()[-1])
+        self.resume(out, SMALL)
+
+    def test_a_folder_that_cannot_be_written_is_named_before_anything_is_played(self):
+        self.faulty()
+        out = self.folder / "out"
+        self.assert_refused(run(out, *SMALL, faults=f"{out}:1-:EROFS"), out, "Read-only file system")
+        self.assertFalse(out.exists())
+        run(out, *SMALL)
+        self.assert_refused(run(out, *SMALL, "--resume", faults=f"{out}:1-:EROFS"), out, "Read-only file system")
+        self.assert_same(out, SMALL)
+        file = self.folder / "file"
+        file.write_text("mine")
+        self.assert_refused(run(file, *SMALL), file, "cannot create the folder")
+        self.assert_refused(run(file / "below", *SMALL), file, "cannot create the folder")
+        self.assertEqual(file.read_text(), "mine")
+
+    def test_a_disk_that_becomes_read_only_under_way_ends_the_run(self):
+        self.faulty()
+        self.reference(LONGER)
+        out = self.folder / "out"
+        ended = run(out, *LONGER, faults=f"{out}:1000-:EROFS")
+        self.assert_refused(ended, out, "Read-only file system")
+        self.assertIn("are there already", self.resume(out, LONGER).out)
+
+    def test_a_folder_that_is_taken_away_under_way_ends_the_run(self):
+        out, moved = self.folder / "out", self.folder / "moved"
+        for is_moved in [False, True]:
+            process = start(out, *ENDLESS)
+            until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
+            out.rename(moved)
+            if not is_moved:
+                shutil.rmtree(moved)
+            self.assert_refused(finish(process), f"selfplay: {out}/")
+        self.assertEqual(run(moved, *but(ENDLESS, episodes=1), "--resume").status, 0)
+
+
+class SignalTest(Faults):
+    def test_one_signal_ends_a_run_with_its_data_whole(self):
+        for number, status in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+            out = self.folder / "out"
+            process = start(out, *ENDLESS)
+            until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
+            process.send_signal(number)
+            ended = finish(process)
+            self.assertEqual((ended.status, ended.err), (status, ""))
+            self.assertIn("interrupted; finished games have been kept, and --resume goes on", ended.out)
+            games, rows = (int(re.search(rf"^{name} +([\d,]+)", ended.out, re.M)[1].replace(",", ""))
+                           for name in ["games", "rows"])
+            self.assertEqual(sum(rows_in(shard) for shard in out.glob("rows-*")), rows)
+            lines = "".join(path.read_text() for path in sorted(out.glob("games-*"))).splitlines()
+            numbers = [int(line.split()[0]) for line in lines if not line.startswith("#")]
+            self.assertEqual((len(numbers), numbers), (games, sorted(set(numbers))))
+            # The rest of it, up to the last game that is there.
+            ended = self.resume(out, but(ENDLESS, episodes=numbers[-1] + 1))
+            self.assertIn(f"resumed     {games:,} episodes are there already", ended.out)
+            shutil.rmtree(out)
+
+    def slow(self):
+        """A run whose first batch takes long."""
+        return start(self.folder / "slow", "--game", "connect4", "--network", "random:20x256:1", "--evaluator",
+                     "reference", "--simulations", "200", "--threads", "1", "--progress", "0", "--stall", "0.3")
+
+    def wait_for_batch(self, process):
+        """Returns when the slow run evaluates its first batch: it says that none comes."""
+        self.assertIn("no batch was evaluated", process.stderr.readline())
+
+    def test_two_signals_more_than_a_second_apart_end_a_run_at_once(self):
+        process = self.slow()
+        self.wait_for_batch(process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.3)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        ended = finish(process)
+        self.assertEqual(ended.status, 130)
+        self.assertNotIn("interrupted", ended.out)
+        self.assertEqual(list(data(self.folder / "slow")), ["run.json"])
+
+    def test_two_signals_at_once_are_one(self):
+        out = self.folder / "out"
+        process = start(out, *ENDLESS)
+        until(lambda: (out / "rows-000000.safetensors").exists(), "a shard")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        ended = finish(process)
+        self.assertIn(ended.status, [130, 143])
+        self.assertIn("interrupted; finished games have been kept", ended.out)
+
+
+class SettingsTest(Faults):
+    def test_a_second_process_on_the_same_folder_is_refused(self):
+        out = self.folder / "out"
+        process = start(out, *ENDLESS)
+        until(lambda: (out / "rows-000000.safetensors").exists(), "a shard")
+        for flag in [[], ["--resume"], ["--overwrite"]]:
+            self.assert_refused(run(out, *ENDLESS, *flag), f"{out}: is in use by another process")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(finish(process).status, 130)
+
+    def test_a_run_goes_on_with_the_settings_that_it_began_with_alone(self):
+        out = self.folder / "out"
+        run(out, *SMALL)
+        for changes, setting in [({"seed": 2}, '"seed": "1", expected "2"'),
+                                 ({"shard_rows": 513}, '"shard_rows": "512", expected "513"'),
+                                 ({"game": "tictactoe"}, '"game": "connect4", expected "tictactoe"'),
+                                 ({"evaluator": "rollout"}, '"evaluator": "uniform", expected "rollout'),
+                                 ({"simulations": 3}, '"search": "puct simulations=2'),
+                                 ({"leaves": 2}, '"search"'), ({"noise": 0}, '"search"'),
+                                 ({"temperature_plies": 3}, '"search"')]:
+            self.assert_refused(run(out, *but(SMALL, **changes), "--resume"),
+                                f"{out}/run.json: cannot resume: the run has {setting}")
+            self.assert_same(out, SMALL)
+
+    def test_a_rank_goes_on_with_its_own_share_alone(self):
+        out = self.folder / "out"
+        self.assertEqual(run(out, *SMALL, "--rank", "1", "--ranks", "3").status, 0)
+        (out / "rank-00001").rename(out / "rank-00002")
+        self.assert_refused(run(out, *SMALL, "--rank", "2", "--ranks", "3", "--resume"), '"rank": "1", expected "2"')
+        (out / "rank-00002").rename(out / "rank-00001")
+        self.assert_refused(run(out, *SMALL, "--rank", "1", "--ranks", "4", "--resume"), '"ranks": "3", expected "4"')
+
+    def test_what_does_not_change_games_may_change_on_the_way(self):
+        out = self.folder / "out"
+        episodes = 10
+        for changes in [{}, {"batching": "immediate"}, {"games": 5}, {"threads": 3}, {"sync": 0}]:
+            ended = run(out, *but(SMALL, episodes=episodes, **changes), "--resume")
+            self.assertEqual((ended.status, ended.err), (0, ""))
+            self.assert_same(out, but(SMALL, episodes=episodes))
+            episodes += 10
+
+    def test_a_folder_with_data_is_gone_on_with_overwritten_or_refused_as_asked(self):
+        out = self.folder / "out"
+        self.resume(out, SMALL)  # there is nothing yet
+        self.assert_refused(run(out, *SMALL), out, "holds the data of an earlier run")
+        self.assert_same(out, SMALL)
+        other = but(SMALL, seed=2)
+        self.assertEqual(run(out, *other, "--overwrite").status, 0)
+        self.assert_same(out, other)
+        (out / "journal").unlink()
+        self.assert_refused(run(out, *other, "--resume"), "is of a run whose run.json or journal is gone")
+        self.assertEqual(run(out, *SMALL, "--overwrite").status, 0)
+        self.assert_same(out, SMALL)
+
+    def test_a_damaged_journal_or_manifest_is_refused_or_made_good(self):
+        out = self.folder / "out"
+        run(out, *SMALL)
+        journal = (out / "journal").read_bytes()
+        damaged = random.Random(2)
+        for _ in range(max(5, TURNS // 4)):
+            cut = damaged.randrange(100, len(journal))
+            (out / "journal").write_bytes(journal[:cut])
+            self.resume(out, SMALL)
+        (out / "journal").write_bytes(b"GIF89a")
+        self.assert_refused(run(out, *SMALL, "--resume"), out / "journal", "is no journal")
+        (out / "journal").write_bytes(journal)
+        (out / "run.json").write_text("{")
+        self.assert_refused(run(out, *SMALL, "--resume"), out / "run.json")
+
+    def test_batching_and_threads_change_no_byte(self):
+        self.reference(SMALL)
+        for threads in ["1", "2", "3"]:
+            for batching in ["per-tree", "lockstep", "overlapped", "shared-queue"]:
+                out = self.folder / f"{threads}-{batching}"
+                self.assertEqual(run(out, *but(SMALL, threads=threads, batching=batching)).status, 0)
+                self.assert_same(out, SMALL, f"{threads} threads, {batching}")
+
+
+class NetworkTest(Faults):
+    """Networks that cannot be used, at the start and under way."""
+
+    def setUp(self):
+        super().setUp()
+        try:
+            sys.path.insert(0, str(Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "examples/train"))
+            import tensors
+        except ImportError:
+            self.skipTest("needs numpy")
+        self.tensors = tensors
+        self.shipped = Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "examples/networks/connect4.safetensors"
+        self.job = but(SMALL, evaluator="auto")
+
+    def changed(self, name, change):
+        """A copy of the shipped network after change(arrays, metadata)."""
+        arrays, metadata = self.tensors.read_plain(self.shipped)
+        arrays = {key: value.copy() for key, value in arrays.items()}
+        change(arrays, metadata)
+        path = self.folder / name
+        self.tensors.write(path, arrays, metadata)
+        return path
+
+    def overflowing(self):
+        """A network of finite weights whose answers are none."""
+        def change(arrays, _):
+            for key, value in arrays.items():
+                if key.endswith("weight") or "weight" in key:
+                    arrays[key] = value * 0 + 3e38
+        return self.changed("overflowing.safetensors", change)
+
+    def test_a_network_that_cannot_be_used_is_named_and_nothing_is_begun(self):
+        cut = self.folder / "cut.safetensors"
+        cut.write_bytes(self.shipped.read_bytes()[:-1])
+        nan = self.changed("nan.safetensors", lambda arrays, _: next(iter(arrays.values())).fill(float("nan")))
+        out = self.folder / "out"
+        for path, text in [(cut, "cut.safetensors"), (nan, "finite"), (self.folder / "none", "No such file")]:
+            self.assert_refused(run(out, *self.job, "--network", path), path.name, text)
+            self.assertFalse(out.exists())
+        self.assert_refused(run(out, *but(self.job, game="hex7"), "--network", self.shipped), "connect4.safetensors")
+        self.assertFalse(out.exists())
+
+    def test_a_network_whose_answers_are_no_numbers_ends_the_run(self):
+        out = self.folder / "out"
+        path = self.overflowing()
+        ended = run(out, *self.job, "--network", path)
+        self.assert_refused(ended, "evaluator ", "overflowing", "expected ")
+        self.assertEqual(list(data(out)), ["run.json"])
+
+    def test_a_run_whose_network_was_exchanged_does_not_go_on(self):
+        path = self.folder / "net.safetensors"
+        shutil.copy(self.shipped, path)
+        out = self.folder / "out"
+        self.assertEqual(run(out, *self.job, "--network", path).status, 0)
+        before = data(out)
+        other = self.changed("other", lambda arrays, _: next(iter(arrays.values())).__imul__(1.5))
+        other.replace(path)
+        self.assert_refused(run(out, *self.job, "--network", path, "--resume"), '"evaluator"', "cannot resume")
+        self.assertEqual(data(out), before)
 
 
 if __name__ == "__main__":

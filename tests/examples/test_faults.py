@@ -3,6 +3,7 @@
 BATCHMATE_FAULT_TURNS (20) says how often it is killed at a random moment, and how many system calls of a sweep
 go wrong; from 100 on all of them do.
 """
+import fcntl
 import json
 import os
 import random
@@ -571,6 +572,49 @@ class NetworkTest(Faults):
         other.replace(path)
         self.assert_refused(run(out, *self.job, "--network", path, "--resume"), '"evaluator"', "cannot resume")
         self.assertEqual(data(out), before)
+
+
+class BadInputTest(Faults):
+    """docs/reliability.md says what the program answers to what it cannot use."""
+
+    def table(self):
+        """(flags, message, status) of every row."""
+        page = (Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "docs/reliability.md").read_text(encoding="utf-8")
+        section = page.split("\n## Bad input\n")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (\d+) \|$", section, re.M)
+        self.assertEqual(len(rows), section.count("\n|") - 2)
+        return rows
+
+    def make_what_rows_name(self):
+        networks = Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "examples/networks"
+        self.assertEqual(run(self.folder / "used", "--game", "connect4", "--evaluator", "uniform", "--simulations",
+                             "2", "--episodes", "20").status, 0)
+        for copy in ["lost", "scrambled", "mangled", "busy"]:
+            shutil.copytree(self.folder / "used", self.folder / copy)
+        (self.folder / "lost/journal").unlink()
+        (self.folder / "scrambled/journal").write_text("GIF89a")
+        (self.folder / "mangled/run.json").write_text("{\n")
+        (self.folder / "empty").mkdir()
+        (self.folder / "file").write_text("x\n")
+        shutil.copy(networks / "connect4.safetensors", self.folder)
+        (self.folder / "cut.safetensors").write_bytes((networks / "connect4.safetensors").read_bytes()[:20000])
+        os.mkfifo(self.folder / "pipe.safetensors")
+
+    def test_every_row_of_the_table_is_what_happens(self):
+        self.make_what_rows_name()
+        rows = self.table()
+        self.assertGreater(len(rows), 30)
+        usual = {"game": "connect4", "evaluator": "uniform", "simulations": 2, "episodes": 20, "progress": 0}
+        with open(self.folder / "busy/.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for flags, message, status in rows:
+                with self.subTest(flags):
+                    given = flags.split()
+                    more = {name: value for name, value in usual.items() if "--" + name not in given}
+                    ended = run(None, *given, *but([], **more), cwd=self.folder)
+                    expected = ".*".join(re.escape(part) for part in f"selfplay: {message}".split("…"))
+                    self.assertEqual(ended.status, int(status), ended.err)
+                    self.assertRegex(ended.err, rf"\A{expected}\Z")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@
 namespace batchmate {
 
 /// A file of records that survives being killed: records are only ever appended, each with its length and
-/// checksum, and a record is there whole or not at all. docs/formats.md describes the bytes.
+/// checksum, and a record is there whole or not at all. docs/reliability.md describes the bytes.
 ///
 /// `replace` writes the file anew and puts it in the old one's place in one step.
 class journal {

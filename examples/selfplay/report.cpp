@@ -242,6 +242,9 @@ void check_summary_place(std::string const& place) {
   if (place.empty() || place == "-") return;
   auto const folder = std::filesystem::absolute(place).parent_path();
   if (access(folder.c_str(), W_OK | X_OK) != 0) batchmate::throw_file_error(place, "write");
+  std::error_code failed;
+  if (std::filesystem::exists(place, failed) && !std::filesystem::is_regular_file(place, failed))
+    throw batchmate::file_error(place + ": cannot be replaced, as it is no regular file");
 }
 
 void write_summary(job const& wanted, run_result const& result) {

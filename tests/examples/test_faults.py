@@ -27,6 +27,9 @@ LIMIT = 120  # seconds that a run may take before it is said to hang
 QUIET = ["--evaluator", "uniform", "--progress", "0", "--shard-rows", "512"]
 # Two full shards and a part of one.
 SMALL = ["--game", "connect4", "--simulations", "2", "--episodes", "60", "--threads", "1", *QUIET]
+# More shards than it keeps.
+KEEPING = [*SMALL, "--keep", "150K"]
+KEEPING[KEEPING.index("60")] = "150"
 # Long enough to be killed under way.
 LONGER = ["--game", "tictactoe", "--simulations", "8", "--episodes", "2000", "--threads", "2", *QUIET]
 # Never ends by itself.
@@ -159,7 +162,7 @@ class Faults(unittest.TestCase):
 class KillTest(Faults):
     def test_a_run_that_is_killed_at_random_moments_and_resumed_is_the_same(self):
         began = time.monotonic()
-        self.assertEqual(run(self.folder / "undisturbed", *LONGER).status, 0)
+        self.assertEqual(run(self.folder / "timed", *LONGER).status, 0)
         usual = time.monotonic() - began
         moments = random.Random(1)
         killed = with_episodes = with_shards = chain = longest = 0
@@ -206,71 +209,75 @@ class SystemCallTest(Faults):
         shutil.rmtree(out)
         return ended.faults
 
-    def sweep(self, job, check, prepare=lambda out: None):
-        """check(number, folder) for the calls of a run, several at once; the number of calls."""
-        self.reference(SMALL)
-        total = len(self.calls(job, prepare))
+    def sweep(self, job, check, prepare=lambda out: None, flags=()):
+        """check(out, number, job, flags) for the calls of a run, several at once; the number of calls."""
+        self.reference(job)
+        total = len(self.calls([*job, *flags], prepare))
         chosen = range(1, total + 1) if TURNS >= 100 else sorted(random.Random(total).sample(range(1, total + 1), TURNS))
 
         def turn(number):
             out = self.folder / f"out-{number}"
             prepare(out)
-            check(number, out)
+            check(out, number, job, flags)
             shutil.rmtree(out, ignore_errors=True)
 
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(turn, chosen))
         return total
 
-    def check_killed(self, action, flags):
-        def check(number, out):
-            ended = run(out, *SMALL, *flags, faults=f"{out}:{number}:{action}")
+    def killed(self, action):
+        def check(out, number, job, flags):
+            ended = run(out, *job, *flags, faults=f"{out}:{number}:{action}")
             what = f"{action} at {ended.faults}"
             if ended.status != 0:  # calls may come in another order, and be one less
                 self.assertEqual((ended.status, ended.err, len(ended.faults)), (-signal.SIGKILL, "", 1), what)
-            self.resume(out, SMALL, what)
+            self.resume(out, job, what)
         return check
 
-    def check_failed(self, error, text, flags):
-        def check(number, out):
-            ended = run(out, *SMALL, *flags, faults=f"{out}:{number}:{error}")
+    def failed(self, error, text):
+        def check(out, number, job, flags):
+            ended = run(out, *job, *flags, faults=f"{out}:{number}:{error}")
             what = f"{error} at {ended.faults}"
             call = ended.faults[0][1] if ended.faults else "none"
             if ended.status == 0:
-                self.assertIn(call, ["none", "close", "unlink", "remove"], what)
-                self.assert_same(out, SMALL, what)
+                self.assertIn(call, ["none", "close"], what)
+                self.assert_same(out, job, what)
             else:
                 self.assert_refused(ended, out, text)
-            self.resume(out, SMALL, what)
+            self.resume(out, job, what)
         return check
 
-    def halfway(self, out):
-        """Leaves what a run leaves that was killed while it wrote its second shard."""
+    def halfway(self, job):
+        """A function that leaves what a run leaves that was killed while it wrote its second shard."""
         half = self.folder / "half"
-        if not half.exists():
-            calls = self.calls(SMALL)
-            number = next(n for n, call, path in calls if call == "rename" and path.endswith("rows-000001.safetensors.tmp"))
-            run(half, *SMALL, faults=f"{half}:{number}:kill")
-        shutil.copytree(half, out)
+        calls = self.calls(job)
+        number = next(n for n, call, path in calls if call == "rename" and path.endswith("rows-000001.safetensors.tmp"))
+        run(half, *job, faults=f"{half}:{number}:kill")
+        return lambda out: shutil.copytree(half, out)
 
     def test_a_run_that_is_killed_before_any_call_goes_on(self):
-        self.assertGreater(self.sweep(SMALL, self.check_killed("kill", [])), 150)
+        self.assertGreater(self.sweep(SMALL, self.killed("kill")), 150)
 
     def test_a_run_that_is_killed_after_any_call_goes_on(self):
-        self.sweep(SMALL, self.check_killed("kill-after", []))
+        self.sweep(SMALL, self.killed("kill-after"))
 
     def test_a_resumed_run_that_is_killed_at_any_call_goes_on(self):
         for action in ["kill", "kill-after"]:
-            self.sweep([*SMALL, "--resume"], self.check_killed(action, ["--resume"]), self.halfway)
+            self.sweep(SMALL, self.killed(action), self.halfway(SMALL), ["--resume"])
+            shutil.rmtree(self.folder / "half")
+
+    def test_a_run_that_keeps_the_newest_shards_and_is_killed_at_any_call_keeps_the_same(self):
+        self.assertGreater(min(name for name in self.reference(KEEPING) if name.startswith("rows")), "rows-000001")
+        self.sweep(KEEPING, self.killed("kill"), self.halfway(KEEPING), ["--resume"])
 
     def test_a_run_any_of_whose_calls_fails_says_so_and_goes_on(self):
-        self.sweep(SMALL, self.check_failed("EIO", "Input/output error", []))
+        self.sweep(SMALL, self.failed("EIO", "Input/output error"))
 
     def test_a_run_that_finds_the_disk_full_at_any_call_says_so_and_goes_on(self):
-        self.sweep(SMALL, self.check_failed("ENOSPC", "No space left on device", []))
+        self.sweep(SMALL, self.failed("ENOSPC", "No space left on device"))
 
     def test_a_resumed_run_any_of_whose_calls_fails_says_so_and_goes_on(self):
-        self.sweep([*SMALL, "--resume"], self.check_failed("EIO", "Input/output error", ["--resume"]), self.halfway)
+        self.sweep(KEEPING, self.failed("EIO", "Input/output error"), self.halfway(KEEPING), ["--resume"])
 
     def test_writes_that_take_a_part_at_a_time_are_gone_on_with(self):
         out = self.folder / "out"

@@ -14,7 +14,7 @@ case "${1:-}" in
   test)
     required+=(doctest-dev libbenchmark-dev python3)
     # Without these, some tests and checks are skipped, and say so.
-    optional+=(clang-14 clang-format-14 libclang-rt-14-dev)
+    optional+=(clang-14 clang-format-14 libclang-rt-14-dev openmpi-bin)
     python3 -c 'import numpy, torch' 2>/dev/null || optional+=(python3-numpy python3-torch)
     ;;
   *)

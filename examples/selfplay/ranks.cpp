@@ -27,10 +27,11 @@ struct launcher {
   char const* ranks;
 };
 
-// Slurm sets SLURM_PROCID in a batch script, too, which is one process; the step's variables are those of srun.
+// Slurm sets SLURM_PROCID in a batch script, too, which is one process; the step's variables are those of srun. Where
+// an mpirun has used srun to get to its nodes, Slurm counts nodes, so it comes after MPI.
 constexpr launcher launchers[] = {{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-                                  {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
                                   {"MPI", "PMI_RANK", "PMI_SIZE"},
+                                  {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
                                   {"Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"}};
 
 }  // namespace
@@ -51,6 +52,10 @@ rank_choice find_rank(std::optional<int> rank, std::optional<int> ranks) {
       found = {*its_rank, *its_ranks, from.name};
       break;
     }
+  if (!rank && !ranks && found.source.empty() && number_in("JOB_COMPLETION_INDEX"))
+    throw common::usage_error(
+        "JOB_COMPLETION_INDEX: is one of several processes, which would all play the same; give --ranks, or "
+        "JOB_COMPLETIONS, the number of them");
   if (rank && !ranks) throw common::usage_error("--rank: needs --ranks, the number of processes");
   if (ranks && !rank && found.source.empty()) {
     if (*ranks > 1)

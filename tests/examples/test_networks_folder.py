@@ -1,0 +1,343 @@
+"""`--network` is a folder: newer networks are taken up under way, and every episode is the one that its network plays."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+from dataclasses import replace
+from pathlib import Path
+
+from selfplay_runs import (RunTest, begun_journal, data, episodes, finish, networks_of, phases_in, publish, run,
+                           shards_in, start, until, write_network)
+
+PLAY = ["--simulations", "16", "--seed", "3", "--progress", "0", "--threads", "2", "--poll", "0.05"]
+SMALL = ["--game", "tictactoe", "--shard-rows", "4096", *PLAY]
+LONG_GAMES = ["--game", "connect4", "--shard-rows", "2048", *PLAY]
+ENDLESS = ["--episodes", "0"]
+
+
+class FolderTest(RunTest):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-networks-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.networks, self.made, self.out = self.folder / "networks", self.folder / "made", self.folder / "out"
+        self.networks.mkdir()
+        self.made.mkdir()
+        self.fixed = {}
+
+    def network(self, name, game="tictactoe"):
+        """A network's file; another name is another network."""
+        path = self.made / f"{name}.safetensors"
+        return path if path.exists() else write_network(path, game, seed=sum(name.encode()))
+
+    def publish(self, name, game="tictactoe"):
+        return publish(self.network(name, game), self.networks, f"{name}.safetensors")
+
+    def begin(self, job, *flags):
+        process = start(*job, "--network", self.networks, "--out", self.out, *flags)
+        self.addCleanup(process.kill)
+        return process
+
+    def phases(self):
+        """The networks that the journal names now; none where it is not there yet."""
+        try:
+            return phases_in(self.out / "journal")
+        except FileNotFoundError:
+            return []
+
+    def has_taken(self, name):
+        return any(Path(phase.file).stem == name for phase in self.phases())
+
+    def wait_for(self, process, condition, what):
+        """Waits while the run goes on."""
+        def is_so():
+            if process.poll() is not None:
+                self.fail(f"the run has ended, while waiting for {what}: {process.communicate()}")
+            return condition()
+        return until(is_so, what)
+
+    def more_shards(self, process, count):
+        """Waits until the run has cut so many shards more."""
+        last = max(shards_in(self.out), default=self.out / "rows--00001").name
+        wanted = f"rows-{int(last[5:11]) + count:06}.safetensors"
+        self.wait_for(process, (self.out / wanted).exists, wanted)
+
+    def stop(self, process, how=signal.SIGINT):
+        process.send_signal(how)
+        status, _, err = finish(process)
+        self.assertEqual(status, 128 + how, err)
+        return err
+
+    def complete(self, job):
+        """Lets the run fill its gaps; the number of its episodes."""
+        count = 1 + max(episodes(self.out))
+        self.play(*job, "--network", self.networks, "--out", self.out, "--resume", "--episodes", count)
+        return count
+
+    def episodes_of(self, name, job, count):
+        """What a run with one network plays."""
+        if name not in self.fixed:
+            out = self.folder / f"fixed-{name}"
+            self.play(*job, "--network", self.network(name), "--out", out, "--episodes", count)
+            self.fixed[name] = episodes(out)
+        return self.fixed[name]
+
+    def assert_each_network_played_its_own(self, phases, job, count):
+        """Every episode is, bit for bit, the one that a run with its network alone plays."""
+        found = episodes(self.out)
+        self.assertEqual(sorted(found), list(range(count)))
+        ends = [*(phase.place for phase in phases[1:]), count]
+        for phase, end in zip(phases, ends):
+            expected = self.episodes_of(Path(phase.file).stem, job, count)
+            for number in range(phase.place, min(end, count)):
+                self.assertEqual(networks_of(found[number]), [phase.identity])
+                self.assert_same_episode(found[number], expected[number], f"episode {number} by {phase.file}")
+
+    def assert_same_as_undisturbed(self, phases, job, count):
+        """The data are, byte for byte, those of one process that knows from the first which network plays what."""
+        out = self.folder / "undisturbed"
+        out.mkdir()
+        shutil.copy(self.out / "run.json", out)
+        begun_journal(out / "journal", phases)
+        for phase in phases:
+            (out / phase.file).parent.mkdir(parents=True)
+            shutil.copy(self.made / Path(phase.file).name, out / phase.file)
+        self.play(*job, "--network", self.networks, "--out", out, "--resume", "--episodes", count)
+        self.assertEqual(data(self.out), data(out))
+
+
+class PickUpTest(FolderTest):
+    def test_a_newer_network_is_taken_up_without_stopping(self):
+        self.publish("first")
+        process = self.begin(SMALL, *ENDLESS)
+        self.more_shards(process, 1)
+        known = self.phases()
+        self.assertEqual([(phase.network, phase.place) for phase in known], [(0, 0)])
+        self.publish("second")
+        self.wait_for(process, lambda: self.has_taken("second"), "the second network")
+        phases = [*known, self.phases()[-1]]
+        self.more_shards(process, 2)
+        self.assertEqual(self.stop(process), "")
+        count = self.complete(SMALL)
+        self.assertEqual([phase.network for phase in phases], [0, 1])
+        self.assertTrue(0 < phases[1].place < count)
+        self.assert_each_network_played_its_own(phases, SMALL, count)
+        # Otherwise the test would say nothing.
+        first, second = (self.fixed[name] for name in ("first", "second"))
+        different = [n for n in range(count) if first[n]["action"].tobytes() != second[n]["action"].tobytes()]
+        self.assertGreater(len(different), count // 2)
+        self.assert_same_as_undisturbed(phases, SMALL, count)
+
+    def test_of_several_networks_the_newest_plays_first(self):
+        for name in ["old", "middle", "newest"]:
+            self.publish(name)
+        (self.networks / "zzz.txt").write_text("no network")
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--episodes", 20)
+        self.assertEqual([phase.file for phase in self.phases()], ["networks/000000/newest.safetensors"])
+
+    def test_a_network_that_was_only_touched_is_not_a_new_one(self):
+        self.publish("first")
+        process = self.begin(SMALL, *ENDLESS)
+        self.more_shards(process, 1)
+        self.publish("first")
+        self.more_shards(process, 4)
+        self.stop(process)
+        self.complete(SMALL)
+        self.assertEqual(len(self.phases()), 1)
+        self.assertEqual([path.name for path in (self.out / "networks").iterdir()], ["000000"])
+
+    def test_a_folder_without_networks_is_refused(self):
+        status, _, err = run(*SMALL, "--network", self.networks, "--out", self.out)
+        self.assertEqual((status, len(err.splitlines())), (1, 1), err)
+        self.assertIn("holds no network", err)
+
+    def test_without_a_folder_for_data_networks_are_taken_up_too(self):
+        self.publish("first")
+        process = start(*SMALL, "--network", self.networks, *ENDLESS, "--metrics", self.folder / "m", "--metrics-every",
+                        "0.05")
+        self.addCleanup(process.kill)
+        last = lambda: json.loads((self.folder / "m").read_text().splitlines()[-1])["network"]
+        self.wait_for(process, lambda: (self.folder / "m").exists() and last() == 0, "metrics")
+        self.publish("second")
+        self.wait_for(process, lambda: last() == 1, "the second network")
+        self.stop(process)
+
+
+class KillTest(FolderTest):
+    def test_killed_at_any_moment_of_a_change_the_assignment_stays_and_the_data_are_the_same(self):
+        moments, known = random.Random(4), []
+        self.publish("0")
+        process = self.begin(SMALL, *ENDLESS, "--resume")
+        for change in range(1, 7):
+            self.wait_for(process, lambda: self.phases() and len(self.phases()) > 0, "a network")
+            self.publish(str(change))
+            if change % 2 == 0:
+                self.wait_for(process, lambda: self.has_taken(str(change)), f"network {change}")
+            time.sleep(moments.uniform(0, 0.3))
+            self.kill(process)
+            known = self.joined(known, self.phases())
+            process = self.begin(SMALL, *ENDLESS, "--resume")
+        self.wait_for(process, lambda: self.has_taken("6"), "the last network")
+        self.more_shards(process, 1)
+        known = self.joined(known, self.phases())
+        self.stop(process)
+        count = self.complete(SMALL)
+        known = self.joined(known, self.phases())
+        self.assertGreaterEqual(len(known), 4)
+        self.assertEqual([phase.network for phase in known], list(range(len(known))))
+        self.assert_each_network_played_its_own(known, SMALL, count)
+        self.assert_same_as_undisturbed(known, SMALL, count)
+
+    def joined(self, known, now):
+        """All that was journalled; what was noted once must not change."""
+        for phase in now:
+            if phase.network < len(known):
+                self.assertEqual(phase, known[phase.network])
+            else:
+                known = [*known, phase]
+        return known
+
+    def test_networks_and_the_run_may_be_moved_before_it_is_resumed(self):
+        self.publish("first")
+        process = self.begin(SMALL, *ENDLESS)
+        self.more_shards(process, 1)
+        self.publish("second")
+        self.wait_for(process, lambda: self.has_taken("second"), "the second network")
+        phases = self.phases()
+        self.kill(process)
+        for path in self.networks.iterdir():
+            path.unlink()
+        moved = self.folder / "elsewhere"
+        self.out.rename(moved)
+        self.out = moved
+        phases = self.joined([replace(phases[0], network=0)] if len(phases) > 1 else [], phases)
+        count = phases[-1].place + 100
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--episodes", count)
+        self.assertEqual(self.phases()[-1], phases[-1])
+        found = episodes(self.out)
+        self.assertEqual(networks_of(found[count - 1]), [phases[-1].identity])
+        expected = self.episodes_of("second", SMALL, count)
+        for number in range(phases[-1].place, count):
+            self.assert_same_episode(found[number], expected[number], f"episode {number}")
+
+    def test_a_copy_that_is_gone_or_exchanged_ends_the_run(self):
+        self.publish("first")
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--episodes", 20)
+        copy = self.out / self.phases()[0].file
+        for break_it, text in [(copy.unlink, "No such file"),
+                               (lambda: shutil.copy(self.network("other"), copy), "cannot resume: episodes from 0 on")]:
+            break_it()
+            status, _, err = run(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--episodes", 40)
+            self.assertEqual((status, len(err.splitlines())), (1, 1), err)
+            self.assertIn(text, err)
+        shutil.copy(self.network("first"), copy)
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--episodes", 40)
+        self.assert_each_network_played_its_own(self.phases(), SMALL, 40)
+
+
+class RefusalTest(FolderTest):
+    def test_newcomers_that_are_of_no_use_are_refused_with_a_note_and_the_old_network_stays(self):
+        good = self.network("good").read_bytes()
+        bad = {
+            "empty": b"", "garbage": b"GIF89a" + bytes(100), "short": good[:-1], "long": good + b"0",
+            "hex": self.network("hex", "hex7").read_bytes(),
+            "another": self.network("connect", "connect4").read_bytes(),
+        }
+        self.publish("first")
+        process = self.begin(SMALL, *ENDLESS, "--metrics", self.folder / "m", "--metrics-every", "0.05")
+        refused = lambda: json.loads((self.folder / "m").read_text().splitlines()[-1])["networks_refused"]
+        self.wait_for(process, (self.folder / "m").exists, "metrics")
+        for count, (name, content) in enumerate(bad.items(), 1):
+            (self.made / name).write_bytes(content)
+            publish(self.made / name, self.networks, f"{name}.safetensors")
+            self.wait_for(process, lambda: refused() == count, f"{name} to be refused")
+        (self.networks / "folder.safetensors").mkdir()
+        self.wait_for(process, lambda: refused() == len(bad) + 1, "a folder to be refused")
+        os.mkfifo(self.networks / "pipe.safetensors")
+        self.wait_for(process, lambda: refused() == len(bad) + 2, "a pipe to be refused")
+        (self.networks / "link.safetensors").symlink_to("nowhere")
+        self.assertEqual([phase.network for phase in self.phases()], [0])
+        self.more_shards(process, 1)
+        self.publish("good")
+        self.wait_for(process, lambda: self.has_taken("good"), "a good network after all these")
+        self.more_shards(process, 1)
+        lines = self.stop(process).splitlines()
+        for name in [*bad, "folder", "pipe"]:
+            told = [line for line in lines if f"{name}.safetensors is refused, the one before stays: " in line]
+            self.assertEqual(len(told), 1, lines)
+        names = {name for played in episodes(self.out).values() for name in networks_of(played)}
+        self.assertEqual(len(names), 2)
+        self.assertLessEqual({path.name for path in (self.out / "networks").iterdir()}, {"000000", "000001"})
+
+
+class SwitchTest(FolderTest):
+    def test_with_switch_at_move_begun_games_go_on_with_the_newer_network(self):
+        self.publish("first", "connect4")
+        process = self.begin([*LONG_GAMES, "--games", "64"], *ENDLESS, "--switch-at-move")
+        for name in ["second", "third"]:
+            self.more_shards(process, 1)
+            self.publish(name, "connect4")
+            self.wait_for(process, lambda: self.has_taken(name), name)
+        self.more_shards(process, 1)
+        self.stop(process)
+        count = self.complete([*LONG_GAMES, "--switch-at-move"])
+        found = episodes(self.out)
+        self.assertEqual(sorted(found), list(range(count)))
+        mixed = 0
+        for number, played in found.items():
+            self.assertEqual(list(played["ply"]), list(range(len(played["ply"]))), f"episode {number}")
+            names = [name.split(":")[-2] for name in networks_of(played)]
+            self.assertEqual(names, [name for name in ("first", "second", "third") if name in names])
+            mixed += len(names) > 1
+        self.assertGreater(mixed, 10)
+        self.assertLessEqual(mixed, 2 * 64)
+
+    def test_a_run_does_not_go_on_as_one_that_switches(self):
+        self.publish("first")
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--episodes", 20)
+        status, _, err = run(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--switch-at-move")
+        self.assertEqual(status, 1)
+        self.assertIn('"switch_at_move": "no"', err)
+
+
+class EndlessTest(FolderTest):
+    def test_an_endless_run_hands_shards_over_keeps_no_more_than_asked_and_ends_on_sigint(self):
+        keep = 1_000_000
+        job = ["--game", "tictactoe", "--shard-rows", "1024", *PLAY, "--evaluator", "uniform"]
+        process = start(*job, *ENDLESS, "--out", self.out, "--keep", keep)
+        self.addCleanup(process.kill)
+        until(self.out.exists, "the folder")
+        self.more_shards(process, 1)
+        largest = sum(path.stat().st_size for path in self.out.glob("*-000000.*"))
+        most = 0
+        while not (self.out / "rows-000030.safetensors").exists():
+            self.assertIsNone(process.poll())
+            sizes = 0
+            for path in self.out.glob("*-??????.*"):
+                try:
+                    sizes += path.stat().st_size
+                except FileNotFoundError:
+                    pass  # it has just been removed
+            most = max(most, sizes)
+        # While a shard is written, the oldest ones are still there; shards differ a little in size.
+        self.assertLess(most, keep + 2 * largest)
+        self.assertGreater(most, keep // 2)
+        self.stop(process)
+        self.assertLess(sum(path.stat().st_size for path in self.out.glob("*-??????.*")), keep + 2 * largest)
+        found = episodes(self.out)
+        self.assertNotIn(0, found)
+        whole = range(min(found), max(found) - 2 * 64)
+        self.assertLessEqual(set(whole), set(found))
+        # What is kept is what a run plays that keeps all.
+        count = max(found) + 1
+        self.play(*job, "--out", self.folder / "all", "--episodes", count)
+        expected = episodes(self.folder / "all")
+        self.assert_same_episodes(found, {number: expected[number] for number in found})
+
+
+if __name__ == "__main__":
+    unittest.main()

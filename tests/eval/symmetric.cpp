@@ -1,8 +1,12 @@
 #include "network_rows.hpp"
 
-#include "../support/same_games.hpp"
 #include "../support/threaded_network.hpp"
 
+#include <batchmate/batch/immediate.hpp>
+#include <batchmate/batch/lockstep.hpp>
+#include <batchmate/batch/overlapped.hpp>
+#include <batchmate/batch/shared_queue.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/symmetric.hpp>
@@ -11,6 +15,7 @@
 #include <batchmate/game/hex.hpp>
 #include <batchmate/game/mnk.hpp>
 #include <batchmate/game/othello.hpp>
+#include <batchmate/play/self_play.hpp>
 #include <batchmate/search/puct.hpp>
 
 #include <doctest/doctest.h>
@@ -115,6 +120,28 @@ bool same_row(filled_batch<G>& one, int b, filled_batch<G>& other, int c) {
       static_cast<std::size_t>(one.rows[static_cast<std::size_t>(b)].legal.count()) * sizeof(float);
   return std::memcmp(&one.view().values[b], &other.view().values[c], sizeof(float)) == 0 &&
          std::memcmp(one.view().priors_of(b), other.view().priors_of(c), bytes) == 0;
+}
+
+/// The hash of twenty games of connect4.
+template <class B>
+std::uint64_t hash_of_games(B const& policy, any_evaluator<connect4> evaluator, int threads) {
+  self_play play{connect4{}, puct{.simulations = 8, .leaves = 2}, policy, std::move(evaluator)};
+  int delivered = 0;
+  auto const done = play.run({.episodes = 20, .seed = 5, .threads = threads},
+                             [&](episode<connect4> const&) { ++delivered; });
+  CHECK(delivered == 20);
+  return done.episodes_hash;
+}
+
+/// The same, after it was found to be so under every batching policy.
+std::uint64_t hash_under_all(any_evaluator<connect4> const& evaluator) {
+  std::uint64_t const hash = hash_of_games(immediate{}, evaluator, 1);
+  CHECK(hash == hash_of_games(immediate{}, evaluator, 3));
+  CHECK(hash == hash_of_games(lockstep{.games = 64}, evaluator, 1));
+  CHECK(hash == hash_of_games(lockstep{.games = 11, .max_batch = 7}, evaluator, 3));
+  CHECK(hash == hash_of_games(overlapped{.games = 13, .groups = 3, .max_batch = 64}, evaluator, 2));
+  CHECK(hash == hash_of_games(shared_queue{.games = 12, .max_batch = 7, .processors = 2}, evaluator, 2));
+  return hash;
 }
 
 }  // namespace
@@ -249,27 +276,21 @@ TEST_CASE("what does not fit is refused") {
 
 TEST_CASE("decorators of any kind and in any order play the same games under all batching") {
   using G = connect4;
-  puct const search{.simulations = 8, .leaves = 2};
   auto const symmetries = symmetries_of<G>();
-  int constexpr some = 17;
-  std::set<std::uint64_t> played;
-  auto const check = [&](char const* name, any_evaluator<G> const& evaluator) {
-    check_same_games<G>(search, name, evaluator, some);
-    std::uint64_t const hash = hash_of_games<G>(search, any_batching(lockstep{.games = 64}), evaluator, 2);
-    CHECK(hash == hash_of_games<G>(search, any_batching(immediate{}), evaluator, 1));
-    played.insert(hash);
-    return hash;
-  };
-  auto const plain = check("cached", cached(device<G>(false), {.entries = 64}));
-  CHECK(plain == check("cached, shared", cached(device<G>(true), {.entries = 64})));
-  CHECK(plain == hash_of_games<G>(search, any_batching(immediate{}), any_evaluator<G>(raw_network{}), 1));
-  auto const one = check("random", symmetric(device<G>(false), symmetries, {.seed = 1}));
-  CHECK(one ==
-        check("random, cached, shared", cached(symmetric(device<G>(true), symmetries, {.seed = 1}), {64})));
-  CHECK(one ==
-        check("cached inside", symmetric(cached(device<G>(true), {.entries = 64}), symmetries, {.seed = 1})));
-  auto const all = check("average, shared", symmetric(device<G>(true), symmetries, average));
-  CHECK(all == check("average, cached", cached(symmetric(device<G>(false), symmetries, average), {64})));
-  check("another seed", symmetric(raw_network{}, symmetries, {.seed = 2}));
-  CHECK(played.size() == 4);
+  std::uint64_t const plain = hash_of_games(immediate{}, raw_network{}, 1);
+  CHECK(plain == hash_under_all(cached(device<G>(false), {.entries = 64})));
+  CHECK(plain == hash_under_all(cached(device<G>(true), {.entries = 64})));
+
+  std::uint64_t const one = hash_of_games(immediate{}, symmetric(raw_network{}, symmetries, {.seed = 1}), 1);
+  CHECK(one == hash_under_all(symmetric(device<G>(false), symmetries, {.seed = 1})));
+  CHECK(one == hash_under_all(cached(symmetric(device<G>(true), symmetries, {.seed = 1}), {64})));
+  CHECK(one == hash_under_all(symmetric(cached(device<G>(true), {64}), symmetries, {.seed = 1})));
+
+  std::uint64_t const all = hash_of_games(immediate{}, symmetric(raw_network{}, symmetries, average), 1);
+  CHECK(all == hash_under_all(symmetric(device<G>(true), symmetries, average)));
+  CHECK(all == hash_under_all(cached(symmetric(device<G>(false), symmetries, average), {64})));
+
+  std::uint64_t const other =
+      hash_of_games(immediate{}, symmetric(raw_network{}, symmetries, {.seed = 2}), 1);
+  CHECK(std::set{plain, one, all, other}.size() == 4);
 }

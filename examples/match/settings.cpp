@@ -53,6 +53,7 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
   if (key == "evaluator") return one_of(evaluator.kind, common::evaluator_names()), true;
   if (key == "precision") return one_of(evaluator.precision, {"auto", "fp32", "bf16", "fp16"}), true;
   if (key == "plan") return evaluator.plan = value, true;
+  if (key == "symmetry") return one_of(evaluator.symmetry, common::symmetry_names()), true;
   if (key != "cache") return false;
   if (!set(evaluator.cache, value) || evaluator.cache < 0 || evaluator.cache > 1 << 28)
     throw common::usage_error(flag + ": cache: expected a number of answers, found '" + value + "'");
@@ -125,7 +126,7 @@ sprt parse_sprt(std::string const& flag, std::string const& text) {
 std::string setting_names() {
   std::string text =
       "Settings of a player, as KEY=VALUE after its network:\n"
-      "  evaluator, precision, plan, cache (as selfplay's flags), search\n";
+      "  evaluator, precision, plan, symmetry, cache (as selfplay's flags), search\n";
   for (auto const& [name, search] : searches())
     text += "  search=" + name + ": " + listed(setting_keys(search)) + "\n";
   return text;

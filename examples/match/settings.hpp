@@ -20,8 +20,8 @@ using common::setting_list;
 
 /// The player that a flag describes: `NETWORK[,KEY=VALUE]...`, NETWORK being a file, `shipped`,
 /// `random:BLOCKSxCHANNELS:SEED`, `uniform` or `rollout`, and KEY `search`, a setting of that search, `evaluator`,
-/// `precision`, `plan` or `cache`. `usual` are settings that hold for both players; those that the player's search
-/// does not have are passed over. Throws `common::usage_error`, which begins with the flag's name.
+/// `precision`, `plan`, `symmetry` or `cache`. `usual` are settings that hold for both players; those that the
+/// player's search does not have are passed over. Throws `common::usage_error`, which begins with the flag's name.
 player_settings parse_player(std::string const& flag, std::string const& text, setting_list const& usual);
 
 /// The test that `elo0=X,elo1=Y[,alpha=A][,beta=B]` describes. Throws `common::usage_error`.

@@ -93,7 +93,15 @@ void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
   app.add_option("--plan", to.plan, "cudnn: a file that `tune` wrote; default: the pinned plan")
       ->check(CLI::ExistingFile)
       ->group(group);
-  app.add_option("--cache", to.cache, "Answers that each thread remembers; 0: none. Never changes games")
+  app.add_option(
+         "--symmetry", to.symmetry,
+         "How the network sees a position: as it is; under one symmetry of the board, always the same "
+         "for the same position; or under all, for the average")
+      ->check(CLI::IsMember(common::symmetry_names()))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--cache", to.cache,
+                 "Answers that each thread remembers, or a device; 0: none. Never changes games")
       ->check(within(0, 1 << 28))
       ->capture_default_str()
       ->group(group);

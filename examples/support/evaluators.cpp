@@ -3,6 +3,7 @@
 
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
+#include <batchmate/eval/symmetric.hpp>
 #if BATCHMATE_WITH_ONEDNN
 #include <batchmate/cpu/evaluator.hpp>
 #endif
@@ -81,12 +82,19 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
 
 }  // namespace
 
-chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice, game_facts const& game) {
+chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice, game_facts const& game,
+                                                 batchmate::row_symmetries symmetries) {
   std::string kind = choice.kind, note;
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
   batchmate::network net = find_network(choice.network, game);
   std::string const description = describe(net);
   network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), note);
+  if (choice.symmetry != "none") {
+    using modes = batchmate::symmetry_settings::modes;
+    evaluator = network_evaluator(
+        batchmate::symmetric(std::move(evaluator), std::move(symmetries),
+                             {.mode = choice.symmetry == "average" ? modes::average : modes::random}));
+  }
   if (choice.cache > 0)
     evaluator = network_evaluator(batchmate::cached(std::move(evaluator), {choice.cache}));
   return {std::move(evaluator), description, note};

@@ -7,9 +7,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace bm = batchmate;
 
@@ -22,6 +27,30 @@ struct reserving : threaded_network {
   using threaded_network::threaded_network;
   std::shared_ptr<std::atomic<int>> reserved = std::make_shared<std::atomic<int>>(0);
   void reserve(bm::reservation const&) { ++*reserved; }
+};
+
+/// A fake network that hangs from its n-th batch on, counted over all copies, until it is let go.
+struct hanging_network {
+  enum class place { submit, wait };
+  place where = place::submit;
+  bool shared = true;
+  std::uint64_t hangs_at = 5;
+  fake_network network{};
+  std::shared_ptr<std::atomic<bool>> let_go = std::make_shared<std::atomic<bool>>(false);
+
+  template <bm::game G>
+  void submit(int, bm::batch<G> const& rows) const {
+    network.answer(rows.raw());
+    if (where == place::submit) hang();
+  }
+  void wait(int) const {
+    if (where == place::wait) hang();
+  }
+  void hang() const {
+    if (network.counts->batches >= hangs_at) let_go->wait(false);
+  }
+  bool is_shared() const { return shared; }
+  std::string identity() const { return "hanging"; }
 };
 
 template <class E>
@@ -63,4 +92,52 @@ TEST_CASE("what is finished is delivered even if the run fails") {
     CHECK(delivered > 0);
     CHECK(delivered < 100);
   }
+}
+
+TEST_CASE("a stall is reported with what every worker waits for, and the run goes on when it is over") {
+  using bm::activity;
+  struct stall {
+    hanging_network::place where;
+    bool shared;
+    std::vector<activity> expected;  // of the workers, sorted
+  };
+  for (stall const& s : {
+           stall{hanging_network::place::submit, false, {3, activity::submitting}},
+           stall{hanging_network::place::submit,
+                 true,
+                 {activity::submitting, activity::awaiting_workers, activity::awaiting_workers}},
+           stall{hanging_network::place::wait, true, {3, activity::awaiting_answers}},
+       }) {
+    hanging_network evaluator{s.where, s.shared};
+    std::vector<activity> last;
+    int reports = 0;
+    bm::run_options options{.episodes = 40, .threads = 3};
+    options.stalled_after = std::chrono::milliseconds(5);
+    options.stalled = [&](std::vector<activity> const& at) {
+      if (*evaluator.let_go) return;
+      last = at;
+      std::sort(last.begin(), last.end());
+      // On a busy machine nothing may happen for long, before the workers have come to where they hang.
+      if (last != s.expected && ++reports < 10'000) return;
+      *evaluator.let_go = true;
+      evaluator.let_go->notify_all();
+    };
+    std::int64_t delivered = 0;
+    run(evaluator, options, delivered);
+    CHECK(last == s.expected);
+    CHECK(delivered == 40);
+  }
+}
+
+TEST_CASE("where batches are evaluated no stall is reported, however long the run takes") {
+  fake_network evaluator;
+  int reports = 0;
+  bm::run_options options{.episodes = 200, .threads = 2};
+  options.stalled_after = std::chrono::hours(1);
+  options.progress_every = std::chrono::milliseconds(1);
+  options.stalled = [&](std::vector<bm::activity> const&) { ++reports; };
+  std::int64_t delivered = 0;
+  run(evaluator, options, delivered);
+  CHECK(delivered == 200);
+  CHECK(reports == 0);
 }

@@ -5,8 +5,8 @@
 #include <batchmate/eval/answers.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
 
+#include <common/openings.hpp>
 #include <match/match.hpp>
-#include <match/openings.hpp>
 #include <match/searches.hpp>
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 #include <batchmate/play/self_play.hpp>
 
 #include <common/evaluators.hpp>
+#include <common/openings.hpp>
 #include <selfplay/memory_limit.hpp>
 #include <selfplay/metrics.hpp>
 #include <selfplay/network_folder.hpp>
@@ -35,6 +36,11 @@ class campaign {
   /// Makes everything ready; plays nothing yet. Throws `common::usage_error` and the library's errors.
   campaign(job const& wanted, std::FILE* text, std::stop_token stop)
       : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
+    opening_.random_plies = wanted_.random_plies;
+    if (!wanted_.openings.empty()) {
+      opening_.positions.clear();
+      for (auto const& o : openings_in<G>(wanted_.openings)) opening_.positions.push_back(o.position);
+    }
     if (!wanted_.out.empty()) open_folder();
     find_phases();
     auto first = make(phases_.front());
@@ -118,7 +124,7 @@ class campaign {
     s.keep_bytes = wanted_.keep_bytes;
     s.disk_full = [this](batchmate::disk_full_error const& full) { return wait_for_disk(full); };
     folder_bytes_ = batchmate::run_folder<G>::bytes(s.shards);
-    folder_.emplace(std::move(s), G{});
+    folder_.emplace(std::move(s), opening_);
   }
 
   std::string search_identity() const {
@@ -210,7 +216,7 @@ class campaign {
     return std::visit(
         [&]<class S>(S const& search) -> players {
           using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
-          auto play = std::make_shared<with>(G{}, search, batching_, std::move(evaluator));
+          auto play = std::make_shared<with>(opening_, search, batching_, std::move(evaluator));
           return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
             auto const sink = [this](batchmate::episode<G> const& e) {
               if (folder_) (*folder_)(e);
@@ -250,6 +256,7 @@ class campaign {
     o.seed = wanted_.seed;
     o.threads = wanted_.threads;
     o.network = run.of.network;
+    o.play_through = wanted_.play_through;
     o.first_episode = first;
     o.stride = n;
     o.in_order = false;
@@ -441,6 +448,7 @@ class campaign {
   std::optional<batchmate::run_folder<G>> folder_;
   std::size_t folder_bytes_ = 0;
   std::atomic<bool> told_disk_full_{false};
+  batchmate::openings<G> opening_;
   batching_choice batching_;
   run_facts facts_;
   std::atomic<int> stalls_{0};

@@ -65,6 +65,20 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
                  "Take fewer games in flight, or refuse, rather than need more: say 8G")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
+  app.add_option("--random-plies", to.random_plies, "0 to so many random moves begin every game")
+      ->check(within(0, 10000))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--openings", to.openings,
+                 "File of positions or moves, one a line, that games begin at in turn")
+      ->check(CLI::ExistingFile)
+      ->group(group);
+  app.add_option("--play-through", to.play_through,
+                 "Share of the games in which nobody may resign (see --set resign-below), to see how often "
+                 "it is wrong")
+      ->check(within(0.0f, 1.0f))
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--rank", in.rank, "Which of several processes that share the episodes this is; see --ranks")
       ->group(group);
   app.add_option(

@@ -44,6 +44,9 @@ struct batching_choice {
   }
 };
 
+/// What a file holds, in a few letters. Throws `batchmate::file_error`.
+std::string file_fingerprint(std::filesystem::path const& file);
+
 /// Everything that the flags say.
 struct job {
   std::string game = "connect4";
@@ -62,7 +65,10 @@ struct job {
   int threads = 1;
   std::size_t memory_limit = 0;  ///< bytes; 0: none
 
-  rank_choice rank;  ///< of the processes that share the run
+  int random_plies = 0;            ///< at most, at the start of every game
+  std::filesystem::path openings;  ///< file of positions that games begin at; empty: the usual start
+  float play_through = 0.1f;       ///< share of the games in which nobody is let resign
+  rank_choice rank;                ///< of the processes that share the run
 
   std::filesystem::path out;         ///< folder; empty: nothing is written
   bool overwrite = false;            ///< remove the data of an earlier run from it
@@ -92,6 +98,9 @@ struct job {
             {"rank", std::to_string(rank.rank)},
             {"ranks", std::to_string(rank.ranks)},
             {"shard_rows", std::to_string(shard_rows)},
+            {"random_plies", std::to_string(random_plies)},
+            {"openings", openings.empty() ? "" : file_fingerprint(openings)},
+            {"play_through", batchmate::concat(play_through)},
             {"switch_at_move", switch_at_move ? "yes" : "no"}};
   }
 };

@@ -1,3 +1,4 @@
+#include <batchmate/core/checksum.hpp>
 #include <batchmate/net/atomic_file.hpp>
 
 #include <selfplay/report.hpp>
@@ -66,6 +67,11 @@ std::size_t resident_bytes() {
   if (std::ifstream("/proc/self/statm") >> total >> resident)
     return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return peak_bytes();
+}
+
+std::string file_fingerprint(std::filesystem::path const& file) {
+  auto const bytes = batchmate::read_file(file, std::size_t{1} << 28);
+  return formatted("%08x", batchmate::crc32(bytes)) + ", " + std::to_string(bytes.size()) + " bytes";
 }
 
 std::string grouped(std::int64_t number) {
@@ -142,6 +148,9 @@ batchmate::statistics combined(std::vector<batchmate::statistics> const& runs, d
     all.episodes += s.episodes;
     all.rows += s.rows;
     all.in_flight += s.in_flight;
+    all.resigned += s.resigned;
+    all.played_through += s.played_through;
+    all.saved += s.saved;
     all.boards += s.boards;
     all.simulations += s.simulations;
     all.batches += s.batches;
@@ -215,6 +224,10 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
            (result.resumed > 0 ? ", " + grouped(result.resumed) + " of them by earlier processes" : ""));
   line("rows", grouped(kept.rows), "",
        kept.shards > 0 ? "in " + std::to_string(kept.shards) + " shards" : "");
+  if (s.resigned + s.played_through > 0)
+    line("resigned", grouped(s.resigned), "games",
+         percent(s.wrong_resignations()) + " would have been wrong, of " + grouped(s.played_through) +
+             " that were played through");
   line("boards", grouped(static_cast<std::int64_t>(s.boards)), "",
        rate_text(s.boards_per_second()) + " a second");
   line("simulations", grouped(static_cast<std::int64_t>(s.simulations)), "",
@@ -266,6 +279,9 @@ void write_summary(job const& wanted, run_result const& result) {
       {"resumed_episodes", result.resumed},
       {"rows", kept.rows},
       {"shards", kept.shards},
+      {"resigned", s.resigned},
+      {"played_through", s.played_through},
+      {"wrong_resignations", s.wrong_resignations()},
       {"boards", s.boards},
       {"simulations", s.simulations},
       {"batches", s.batches},

@@ -48,7 +48,7 @@ TEST_CASE("a slot plays the same game however its rows are cut") {
       bm::worker_counters counters;
       bm::game_slot<nim, bm::puct> slot(bm::puct{.simulations = 20, .leaves = 4});
       CHECK_FALSE(slot.active());
-      slot.start(number, bm::random_key{9}, nim{});
+      slot.start(number, {bm::random_key{9}, nim{}});
       CHECK(slot.active());
       games.push_back(play_one(slot, room, counters));
       CHECK_FALSE(slot.active());
@@ -63,23 +63,23 @@ TEST_CASE("a slot starts anew after a game, and after one that was given up") {
   bm::game_slot<nim, bm::top_k> slot(bm::top_k{.widths = {2, 2}});
   fake_network network;
   bm::batch_buffer<nim> buffer(network, capacity);
-  slot.start(3, bm::random_key{9}, nim{});
+  slot.start(3, {bm::random_key{9}, nim{}});
   std::vector<int> const first = play_one(slot, capacity, counters);
   slot.finished().samples.clear();
-  slot.start(4, bm::random_key{9}, nim{});
+  slot.start(4, {bm::random_key{9}, nim{}});
   bm::row_range<nim> out(buffer.positions(), buffer.rows(), capacity);
   CHECK_FALSE(slot.advance(out, counters));
   slot.abandon();
   CHECK_FALSE(slot.active());
   CHECK_FALSE(slot.waiting());
-  slot.start(3, bm::random_key{9}, nim{});
+  slot.start(3, {bm::random_key{9}, nim{}});
   CHECK(play_one(slot, capacity, counters) == first);
 }
 
 TEST_CASE("nothing is done while no row is free") {
   bm::worker_counters counters;
   bm::game_slot<nim, bm::puct> slot(bm::puct{});
-  slot.start(0, {}, nim{});
+  slot.start(0, {{}, nim{}});
   bm::row_range<nim> full;
   CHECK_FALSE(slot.advance(full, counters));
   CHECK_FALSE(slot.waiting());
@@ -90,7 +90,7 @@ TEST_CASE("bad answers are refused before the search sees them") {
   bm::game_slot<nim, bm::puct> slot(bm::puct{});
   fake_network network;
   bm::batch_buffer<nim> buffer(network, capacity);
-  slot.start(0, {}, nim{});
+  slot.start(0, {{}, nim{}});
   bm::row_range<nim> out(buffer.positions(), buffer.rows(), capacity);
   (void)slot.advance(out, counters);
   CHECK_THROWS_AS(slot.absorb(buffer.view(0, capacity), network), bm::evaluation_error);  // priors are zero
@@ -99,4 +99,41 @@ TEST_CASE("bad answers are refused before the search sees them") {
 TEST_CASE("a slot's size grows with its tree") {
   using slot = bm::game_slot<nim, bm::puct>;
   CHECK(slot::bytes(bm::puct{.simulations = 1000}) > slot::bytes(bm::puct{.simulations = 10}) + 990 * 32);
+}
+
+TEST_CASE("a game ends where the search advises to resign, if that is let, and is told from a finished one") {
+  bm::puct search{.simulations = 20};
+  search.resign_below = 0.99f;  // whoever is not sure to win gives up
+  bm::worker_counters counters;
+  bm::game_slot<nim, bm::puct> slot(search);
+  fake_network network;
+  auto const play = [&](bool may_resign) {
+    slot.start(1, {bm::random_key{9}, nim{}, 0, may_resign});
+    for (;;) {
+      bm::batch_buffer<nim> buffer(network, capacity);
+      bm::row_range<nim> out(buffer.positions(), buffer.rows(), capacity);
+      if (slot.advance(out, counters)) break;
+      out.encode();
+      network.submit(0, buffer.view(0, out.used()));
+      slot.absorb(buffer.view(0, capacity), network);
+    }
+    bm::episode<nim> const ended = slot.finished();
+    slot.finished().samples.clear();
+    return ended;
+  };
+  auto const given_up = play(true), whole = play(false);
+  CHECK(given_up.resigned);
+  CHECK_FALSE(given_up.played_through);
+  CHECK_FALSE(given_up.final_position.result());
+  CHECK(given_up.result() == bm::loss);
+  REQUIRE(!given_up.samples.empty());
+  CHECK(given_up.samples.back().outcome == bm::win);
+  CHECK_FALSE(whole.resigned);
+  CHECK(whole.played_through);
+  REQUIRE(whole.samples.size() >= given_up.samples.size());
+  for (std::size_t i = 0; i < given_up.samples.size(); ++i)
+    CHECK(whole.samples[i].action == given_up.samples[i].action);
+  // Who would have resigned was to move after the moves that both games share, and the last mover has won.
+  bool const resigner_moved_last = (whole.samples.size() - given_up.samples.size()) % 2 == 1;
+  CHECK(whole.saved == resigner_moved_last);
 }

@@ -86,7 +86,7 @@ TEST_CASE("from every step on, a copy of the folder leads to the same data") {
   std::vector<fs::path> copies;
   {
     settings const s = in(first.path());
-    bm::run_files<G> files(s, G{});
+    bm::run_files<G> files(s, {});
     for (int i : {1, 0, 2, 4, 5, 3, 7, 6, 8, 9, 12, 11, 10, 13, 14}) {
       files.append(i, bm::records::of(i, game(i)));
       copies.push_back(all.path() / std::to_string(copies.size()));
@@ -101,7 +101,7 @@ TEST_CASE("from every step on, a copy of the folder leads to the same data") {
   CHECK(expected.size() > 8);
   for (fs::path const& copy : copies) {
     settings const s = in(copy, settings::earlier::resume);
-    bm::run_files<G> files(s, G{});
+    bm::run_files<G> files(s, {});
     go_on(files);
     CHECK(data(copy) == expected);
   }
@@ -112,7 +112,7 @@ TEST_CASE("a kill between a shard and its journal leaves a shard that is written
   settings const s = in(folder.path());
   std::map<std::string, std::vector<std::byte>> expected;
   {
-    bm::run_files<G> files(s, G{});
+    bm::run_files<G> files(s, {});
     go_on(files);
     expected = data(folder.path());
   }
@@ -121,7 +121,7 @@ TEST_CASE("a kill between a shard and its journal leaves a shard that is written
   fs::copy(folder / "rows-000000.safetensors", folder / "rows-000003.safetensors.tmp");
   fs::copy(folder / "run.json", folder / "journal.tmp");
   settings const again = in(folder.path(), settings::earlier::resume);
-  bm::run_files<G> files(again, G{});
+  bm::run_files<G> files(again, {});
   go_on(files);
   CHECK(data(folder.path()) == expected);
   for (std::string const& name : folder.names()) CHECK_FALSE(name.ends_with(".tmp"));
@@ -132,7 +132,7 @@ TEST_CASE("files that somebody else put there stay") {
   settings const s = in(folder.path(), settings::earlier::remove);
   fs::create_directory(folder / "rows-of-mine");
   { bm::file_handle const other(std::fopen((folder / "games.pgn").c_str(), "w")); }
-  bm::run_files<G> files(s, G{});
+  bm::run_files<G> files(s, {});
   CHECK(fs::exists(folder / "rows-of-mine"));
   CHECK(fs::exists(folder / "games.pgn"));
 }
@@ -146,7 +146,7 @@ TEST_CASE("a full disk is waited for if asked") {
     return ++asked < 3;
   };
   // /dev/full stands where the first shard's unfinished file would go.
-  bm::run_files<G> files(s, G{});
+  bm::run_files<G> files(s, {});
   for (int i = 0; i < 3; ++i) files.append(i, bm::records::of(i, game(i)));
   fs::create_symlink("/dev/full", folder / "rows-000000.safetensors.tmp");
   files.cut();
@@ -158,7 +158,7 @@ TEST_CASE("a full disk is waited for if asked") {
 TEST_CASE("a journal that could not be synced is written anew, as what was in it may be lost") {
   temporary_folder const folder;
   settings s = in(folder.path());
-  bm::run_files<G> files(s, G{});
+  bm::run_files<G> files(s, {});
   files.append(0, bm::records::of(0, game(0)));
   syncs_to_fail = 1;
   CHECK_THROWS_AS(files.sync(), bm::disk_full_error);
@@ -178,7 +178,7 @@ TEST_CASE("a journal that could not be synced is written anew, as what was in it
 TEST_CASE("a folder that was taken away ends the run before a shard lands in another") {
   temporary_folder const folder;
   settings const s = in(folder / "run");
-  bm::run_files<G> files(s, G{});
+  bm::run_files<G> files(s, {});
   for (int i = 0; i < 5; ++i) files.append(i, bm::records::of(i, game(i)));
   fs::rename(folder / "run", folder / "moved");
   fs::create_directory(folder / "run");

@@ -58,7 +58,7 @@ std::map<std::string, std::vector<std::byte>> data(temporary_folder const& folde
 auto const& undisturbed() {
   static auto const files = [] {
     temporary_folder const folder;
-    bm::run_folder<G> run(in(folder), G{});
+    bm::run_folder<G> run(in(folder), {});
     for (auto const& e : games()) run(e);
     run.finish();
     return data(folder);
@@ -102,7 +102,7 @@ TEST_CASE("shards hold whole episodes in order, and the games lie beside them") 
 TEST_CASE("the order in which episodes come changes no byte") {
   for (std::uint64_t seed : {1, 2, 3}) {
     temporary_folder const folder;
-    bm::run_folder<G> run(in(folder), G{});
+    bm::run_folder<G> run(in(folder), {});
     for (std::size_t i : shuffled(games().size(), seed)) run(games()[i]);
     run.finish();
     CHECK(data(folder) == undisturbed());
@@ -127,7 +127,7 @@ TEST_CASE("a run whose process is killed again and again ends with the same byte
         int taken = 0;
         settings s = in(folder, earlier::resume);
         s.sync_every = std::chrono::milliseconds(1);
-        bm::run_folder<G> run(s, G{});
+        bm::run_folder<G> run(s, {});
         for (std::size_t i : order) {
           if (run.has(static_cast<std::int64_t>(i))) continue;
           if (taken++ == enough) usleep(random.below(3000)), _exit(1);
@@ -141,7 +141,7 @@ TEST_CASE("a run whose process is killed again and again ends with the same byte
       whole = status == 0;
       REQUIRE((whole || WEXITSTATUS(status) == 1));
       if (!whole) {
-        bm::run_folder<G> const look(in(folder, earlier::resume), G{});
+        bm::run_folder<G> const look(in(folder, earlier::resume), {});
         CHECK(look.resumed() >= before);  // what was there stays
         before = look.resumed();
       }
@@ -153,7 +153,7 @@ TEST_CASE("a run whose process is killed again and again ends with the same byte
 TEST_CASE("what is finished is written when a run ends early, and a later process goes on") {
   temporary_folder const folder;
   {
-    bm::run_folder<G> run(in(folder), G{});
+    bm::run_folder<G> run(in(folder), {});
     for (std::size_t i = 0; i < 20; ++i)
       if (i != 5) run(games()[i]);
     run.finish();
@@ -164,7 +164,7 @@ TEST_CASE("what is finished is written when a run ends early, and a later proces
     if (name.starts_with("games-"))
       lines += static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), std::byte{'\n'})) - 1;
   CHECK(lines == 19);
-  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  bm::run_folder<G> run(in(folder, earlier::resume), {});
   CHECK(run.resumed() == 19);
   CHECK(run.first_number() <= 5);
   CHECK_FALSE(run.has(5));
@@ -179,11 +179,11 @@ TEST_CASE("what is finished is written when a run ends early, and a later proces
 TEST_CASE("a finished run can be made longer") {
   temporary_folder const folder;
   {
-    bm::run_folder<G> run(in(folder), G{});
+    bm::run_folder<G> run(in(folder), {});
     for (std::size_t i = 0; i < 25; ++i) run(games()[i]);
     run.finish();
   }
-  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  bm::run_folder<G> run(in(folder, earlier::resume), {});
   for (std::size_t i = 25; i < 40; ++i) run(games()[i]);
   run.finish();
   CHECK(data(folder) == undisturbed());
@@ -191,29 +191,29 @@ TEST_CASE("a finished run can be made longer") {
 
 TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked") {
   temporary_folder const folder;
-  { bm::run_folder<G>(in(folder), G{}).finish(); }
-  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder), G{}),
+  { bm::run_folder<G>(in(folder), {}).finish(); }
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder), {}),
                        doctest::Contains("holds the data of an earlier run"), bm::file_error);
   settings other = in(folder, earlier::resume);
   other.identity["seed"] = "4";
-  CHECK_THROWS_WITH_AS(bm::run_folder<G>(other, G{}),
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(other, {}),
                        doctest::Contains("cannot resume: the run has \"seed\": \"3\""), bm::file_error);
   other.before = earlier::remove;
   {
-    bm::run_folder<G> run(other, G{});
+    bm::run_folder<G> run(other, {});
     CHECK(run.resumed() == 0);
     run(games()[0]);
     run.finish();
   }
   std::filesystem::remove(folder / "run.json");
-  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), G{}), doctest::Contains("is gone"),
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), {}), doctest::Contains("is gone"),
                        bm::file_error);
 }
 
 TEST_CASE("two processes do not write to one folder") {
   temporary_folder const folder;
-  bm::run_folder<G> const run(in(folder), G{});
-  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), G{}),
+  bm::run_folder<G> const run(in(folder), {});
+  CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), {}),
                        doctest::Contains("is in use by another process"), bm::file_error);
 }
 
@@ -225,7 +225,7 @@ TEST_CASE("no more bytes stay than asked, and the numbers of shards go on") {
   one = all / (undisturbed().size() / 2);
   s.keep_bytes = 3 * one;
   {
-    bm::run_folder<G> run(s, G{});
+    bm::run_folder<G> run(s, {});
     for (auto const& e : games()) run(e);
     run.finish();
   }
@@ -235,7 +235,7 @@ TEST_CASE("no more bytes stay than asked, and the numbers of shards go on") {
   CHECK(left.size() <= 8);
   for (auto const& [name, bytes] : left) CHECK(undisturbed().at(name) == bytes);
   s.before = earlier::resume;
-  bm::run_folder<G> const again(s, G{});
+  bm::run_folder<G> const again(s, {});
   CHECK(again.resumed() == 40);
   CHECK(again.totals().hash == hash_of_all());
 }
@@ -243,7 +243,7 @@ TEST_CASE("no more bytes stay than asked, and the numbers of shards go on") {
 TEST_CASE("which network plays from where is known to a later process, and every row names its network") {
   temporary_folder const folder;
   {
-    bm::run_folder<G> run(in(folder), G{});
+    bm::run_folder<G> run(in(folder), {});
     run.begin_phase(0, 0, "first network", "a.safetensors");
     run.begin_phase(1, 20, "second network", "b.safetensors");
     for (auto e : games()) {
@@ -251,7 +251,7 @@ TEST_CASE("which network plays from where is known to a later process, and every
       run(e);
     }
   }
-  bm::run_folder<G> run(in(folder, earlier::resume), G{});
+  bm::run_folder<G> run(in(folder, earlier::resume), {});
   auto const phases = run.recovered_phases();
   REQUIRE(!phases.empty());
   CHECK(phases.back() == bm::network_phase{1, 20, "second network", "b.safetensors"});
@@ -282,13 +282,13 @@ TEST_CASE("a journal that ends in the middle of an episode loses that one alone"
   settings s = in(folder);
   s.shards.max_rows = 4096;
   {
-    bm::run_folder<G> run(s, G{});
+    bm::run_folder<G> run(s, {});
     for (std::size_t i = 0; i < 10; ++i) run(games()[i]);
     run.finish();
   }
   std::filesystem::resize_file(folder / "journal", std::filesystem::file_size(folder / "journal") - 3);
   s.before = earlier::resume;
-  bm::run_folder<G> const run(s, G{});
+  bm::run_folder<G> const run(s, {});
   CHECK(run.resumed() == 9);
   CHECK_FALSE(run.has(9));
   CHECK(run.lost_bytes() > 0);
@@ -296,7 +296,7 @@ TEST_CASE("a journal that ends in the middle of an episode loses that one alone"
 
 TEST_CASE("what goes wrong with the files is thrown to the run, and to its end") {
   temporary_folder const folder;
-  bm::run_folder<G> run(in(folder), G{});
+  bm::run_folder<G> run(in(folder), {});
   std::filesystem::create_directory(folder / "games-000000.txt");  // in the way of the first shard
   bool thrown = false;
   for (int turn = 0; turn < 200 && !thrown; ++turn) {
@@ -308,5 +308,6 @@ TEST_CASE("what goes wrong with the files is thrown to the run, and to its end")
     usleep(1000);
   }
   CHECK(thrown);
-  CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains("games-000000.txt: cannot be replaced"), bm::file_error);
+  CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains("games-000000.txt: cannot be replaced"),
+                       bm::file_error);
 }

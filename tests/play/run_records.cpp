@@ -9,6 +9,8 @@ namespace bm = batchmate;
 
 namespace {
 
+bm::connect4 from_the_start(std::int64_t) { return {}; }
+
 using all_records = std::vector<std::vector<std::byte>>;
 
 bm::run_progress const progress{.places = 10, .shards = 4, .oldest = 1, .rows = 300, .hash = 77};
@@ -39,7 +41,7 @@ TEST_CASE("what a journal's records say comes back") {
   CHECK(found.phases == std::vector{phase});
   REQUIRE(found.episodes.size() == 1);
   CHECK(found.episodes.begin()->first == 11);
-  auto const e = bm::records::decode(found.episodes.at(11), bm::connect4{}, "");
+  auto const e = bm::records::decode<bm::connect4>(found.episodes.at(11), from_the_start, "");
   CHECK(e.number == 23);
   CHECK(e.samples.size() == 7);
 }
@@ -50,7 +52,7 @@ TEST_CASE("episodes that shards hold, and second records of one episode, do not 
                           bm::records::of(10, short_game(2)), bm::records::of(10, short_game(3))},
                          "");
   REQUIRE(found.episodes.size() == 1);
-  CHECK(bm::records::decode(found.episodes.at(10), bm::connect4{}, "").number == 2);
+  CHECK(bm::records::decode<bm::connect4>(found.episodes.at(10), from_the_start, "").number == 2);
 }
 
 TEST_CASE("records that are no run's are refused") {

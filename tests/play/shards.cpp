@@ -138,3 +138,22 @@ TEST_CASE("a shard that cannot be written is named, and its rows are not lost") 
   rows.finish();
   CHECK(std::filesystem::exists(missing / "rows-000000.safetensors"));
 }
+
+TEST_CASE("the short-term value mixes the values of the next plies with the outcome") {
+  temporary_folder const folder;
+  bm::row_writer<nim> rows({.folder = folder.path(), .horizon = 2});
+  bm::episode<nim> e = first_moves<nim>(0);
+  for (std::size_t i = 0; i < e.samples.size(); ++i) e.samples[i].value = 0.125f * static_cast<float>(i);
+  rows(e);
+  rows.finish();
+  auto const found = numbers<float>(bm::tensor_file(folder / "rows-000000.safetensors"), "short_value");
+  std::size_t const n = e.samples.size();
+  REQUIRE(found.size() == n);
+  for (std::size_t i = 0; i < n; ++i) {
+    double expected = 0, weight = 0.5;
+    for (std::size_t k = i; k < n; ++k, weight /= 2)
+      expected += weight * ((k - i) % 2 == 0 ? 1 : -1) * static_cast<double>(e.samples[k].value);
+    expected += 2 * weight * static_cast<double>(e.samples[i].outcome);  // all that is left of the weights
+    CHECK(static_cast<double>(found[i]) == doctest::Approx(expected));
+  }
+}

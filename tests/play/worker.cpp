@@ -21,7 +21,7 @@ struct workplace {
   std::vector<std::int64_t> delivered;
   bm::run_options options;
   bm::delivery<nim> episodes;
-  nim opening;
+  bm::openings<nim> opening;
   std::stop_source stop;
   bm::worker_counters counters;
   std::vector<std::unique_ptr<bm::batch_group<nim>>> groups;
@@ -37,7 +37,7 @@ struct workplace {
     std::vector<bm::batch_group<nim>*> mine;
     for (auto& g : groups) mine.push_back(g.get());
     bm::worker<nim, bm::puct, fake_network>(0, games, search, evaluator, mine,
-                                            {episodes, bm::random_key{1}, 3, opening, stop.get_token()},
+                                            {episodes, bm::random_key{1}, 3, 0.0f, opening, stop.get_token()},
                                             counters)
         .run();
   }

@@ -15,7 +15,16 @@ BATCHMATE_HD constexpr std::uint64_t mix_bits(std::uint64_t x) {
 }
 
 /// What a random number is drawn for; two purposes never share numbers.
-enum class purpose : std::uint64_t { opening = 1, noise, sampling, move, rollout, symmetry, test };
+enum class purpose : std::uint64_t {
+  opening = 1,
+  noise,
+  sampling,
+  move,
+  rollout,
+  symmetry,
+  test,
+  resignation
+};
 
 /// A node in a tree of random streams. Splitting by a number gives an independent child, so that a draw is a
 /// function of (seed, episode, ply, path, purpose) and of nothing that happened before it.

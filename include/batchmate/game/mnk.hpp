@@ -18,6 +18,7 @@ template <int M, int N, int K>
 class mnk {
   static_assert(M >= 1 && M <= 26 && N >= 1 && N <= 26, "batchmate::mnk: rows and columns must be 1 to 26");
   static_assert(K >= 2 && (K <= M || K <= N), "batchmate::mnk: K must be 2 or more, and fit the board");
+  static_assert(M * N >= 2 * K - 1, "batchmate::mnk: the board is full before anybody can have K in a row");
 
  public:
   static constexpr int num_cells = M * N;                            ///< cells of the board

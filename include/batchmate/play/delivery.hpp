@@ -71,6 +71,9 @@ class delivery {
     std::lock_guard lock(mutex_);
     finished_ += 1;
     rows_ += static_cast<std::int64_t>(done.samples.size());
+    resigned_ += done.resigned;
+    played_through_ += done.played_through;
+    saved_ += done.saved;
     hash_ += hash;
     if (done.number < options_.first_episode) {  // another run's
       hand_over(done);
@@ -103,15 +106,16 @@ class delivery {
 
   /// Counts of a run.
   struct totals {
-    std::int64_t begun;     ///< episodes, without those given up
-    std::int64_t finished;  ///< episodes
-    std::int64_t rows;      ///< moves of the finished ones
-    std::uint64_t hash;     ///< sum of theirs
+    std::int64_t begun;                            ///< episodes, without those given up
+    std::int64_t finished;                         ///< episodes
+    std::int64_t rows;                             ///< moves of the finished ones
+    std::uint64_t hash;                            ///< sum of theirs
+    std::int64_t resigned, played_through, saved;  ///< as `statistics` has them
   };
   /// What has been counted so far.
   totals count() const {
     std::lock_guard lock(mutex_);
-    return {begun_, finished_, rows_, hash_};
+    return {begun_, finished_, rows_, hash_, resigned_, played_through_, saved_};
   }
 
  private:
@@ -143,6 +147,7 @@ class delivery {
   std::vector<std::vector<sample<G>>> spare_;                  // samples' memory for reuse
   std::int64_t next_ = 0, settled_ = 0;                        // places: to begin next, oldest not finished
   std::int64_t begun_ = 0, finished_ = 0, rows_ = 0;
+  std::int64_t resigned_ = 0, played_through_ = 0, saved_ = 0;
   std::uint64_t hash_ = 0;
   bool ended_ = false;   // `admit` said so
   bool broken_ = false;  // the sink has thrown

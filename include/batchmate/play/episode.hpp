@@ -16,7 +16,7 @@ template <game G>
 struct sample {
   G position{};              ///< before the move
   std::int64_t episode = 0;  ///< the game's number
-  int ply = 0;               ///< moves played before, from the game's start
+  int ply = 0;               ///< moves played before, from the episode's first position
   int action = 0;            ///< the move played
   int simulations = 0;       ///< new simulations the search took
   int network = 0;           ///< which of the run's networks the search asked, by `run_options::network`
@@ -32,7 +32,13 @@ template <game G>
 struct episode {
   std::int64_t number = 0;         ///< which of the run's games, from 0
   G final_position{};              ///< where it ended
+  bool resigned = false;           ///< the player to move there gave up; else the game is over there
+  bool played_through = false;     ///< nobody was let resign, and somebody would have
+  bool saved = false;              ///< the one who would have resigned first did not lose after all
   std::vector<sample<G>> samples;  ///< one a move, in order
+
+  /// The result for the player to move at the end, in [-1, 1].
+  float result() const { return resigned ? loss : final_position.result().value_or(draw); }
 
   /// A hash of the moves, training targets and values.
   std::uint64_t hash() const {
@@ -55,7 +61,7 @@ std::uint64_t numbered_hash(episode<G> const& finished) {
 /// Writes the result of a finished game into its samples.
 template <game G>
 void set_outcomes(episode<G>& finished) {
-  float outcome = finished.final_position.result().value_or(0);
+  float outcome = finished.result();
   for (auto s = finished.samples.rbegin(); s != finished.samples.rend(); ++s) s->outcome = outcome = -outcome;
 }
 

@@ -61,6 +61,8 @@ template <game G>
 void encode_episode(episode<G> const& finished, std::vector<std::byte>& to) {
   static_assert(G::num_actions <= 1 << 16);
   put_bytes(to, finished.number);
+  put_bytes(
+      to, static_cast<std::uint8_t>(finished.resigned | finished.played_through << 1 | finished.saved << 2));
   put_bytes(to, static_cast<std::uint32_t>(finished.samples.size()));
   for (sample<G> const& s : finished.samples) {
     put_bytes(to, static_cast<std::uint16_t>(s.action));
@@ -83,18 +85,23 @@ void encode_episode(episode<G> const& finished, std::vector<std::byte>& to) {
   }
 }
 
-/// What `encode_episode` encoded, of a game that began at `opening`. The bytes may be anything: throws
+/// What `encode_episode` encoded; `opening(number)` is where an episode began. The bytes may be anything: throws
 /// `file_error`, beginning with `where`, for what is no finished episode of the game.
-template <game G>
-episode<G> decode_episode(std::span<std::byte const> bytes, G const& opening, std::string const& where) {
+template <game G, class Opening>
+episode<G> decode_episode(std::span<std::byte const> bytes, Opening const& opening,
+                          std::string const& where) {
   byte_reader in(bytes, where);
   episode<G> read;
   read.number = in.take<std::int64_t>();
+  auto const ends = in.take<std::uint8_t>();
+  read.resigned = ends & 1;
+  read.played_through = ends & 2;
+  read.saved = ends & 4;
   auto const moves = in.take<std::uint32_t>();
   if (moves > static_cast<std::uint32_t>(G::max_plies))
     in.fail("episode ", read.number, " has ", moves, " moves, expected at most ", int{G::max_plies});
   read.samples.reserve(moves);
-  G position = opening;
+  G position = opening(read.number);
   for (int ply = 0; ply < static_cast<int>(moves); ++ply) {
     sample<G>& s = read.samples.emplace_back();
     s.position = position;
@@ -108,6 +115,8 @@ episode<G> decode_episode(std::span<std::byte const> bytes, G const& opening, st
     s.full = in.take<std::uint8_t>() != 0;
     s.surprise = in.take<float>();
     s.value = in.take<float>();
+    if (s.simulations < 0 || s.network < 0 || !std::isfinite(s.surprise) || !std::isfinite(s.value))
+      in.fail("episode ", read.number, " has impossible numbers at ply ", ply);
     auto const targets = in.take<std::uint16_t>();
     for (int i = 0; i < targets; ++i) {
       auto const action = in.take<std::uint16_t>();
@@ -119,7 +128,8 @@ episode<G> decode_episode(std::span<std::byte const> bytes, G const& opening, st
     }
     position.play(s.action);
   }
-  if (!position.result()) in.fail("episode ", read.number, " ends before the game is over");
+  if (position.result().has_value() == read.resigned)
+    in.fail("episode ", read.number, " ends before the game is over");
   if (in.left() > 0) in.fail("episode ", read.number, " is followed by ", in.left(), " bytes too many");
   read.final_position = position;
   set_outcomes(read);

@@ -7,14 +7,15 @@
 namespace batchmate {
 
 /// An episode as one line for people: its number, the result for the first player (`1-0`, `0-1` or
-/// `1/2-1/2`), then the moves: `17 1-0 d4 e5 c6`.
+/// `1/2-1/2`), then the moves: `17 1-0 d4 e5 c6`, and `resigns` where the next player did. The first player is the
+/// one who made the first of these moves.
 template <game_with_text G>
 std::string game_line(episode<G> const& played) {
-  float const last = played.final_position.result().value_or(draw);
+  float const last = played.result();
   float const first = played.samples.size() % 2 == 0 ? last : -last;
   std::string line = std::to_string(played.number) + (first > 0 ? " 1-0" : first < 0 ? " 0-1" : " 1/2-1/2");
   for (sample<G> const& s : played.samples) line += ' ' + G::action_text(s.action);
-  return line;
+  return played.resigned ? line + " resigns" : line;
 }
 
 }  // namespace batchmate

@@ -10,6 +10,15 @@
 
 namespace batchmate {
 
+/// How an episode is to be played.
+template <game G>
+struct episode_plan {
+  random_key key;          ///< the episode's own
+  G opening;               ///< where it begins
+  int network = 0;         ///< noted in its samples
+  bool may_resign = true;  ///< a search that advises to resign ends the game, but not before its first move
+};
+
 /// One game in flight: its position, its tree, and what has been recorded of it.
 template <game G, search_for<G> S>
 class game_slot {
@@ -24,25 +33,26 @@ class game_slot {
   bool active() const { return active_; }     ///< a game is being played
   bool waiting() const { return rows_ > 0; }  ///< it has rows in the batch under way
 
-  /// Begins an episode from a position that is not finished; `network` is noted in its samples.
-  void start(std::int64_t number, random_key seed, G const& position, int network = 0) {
+  /// Begins an episode.
+  void start(std::int64_t number, episode_plan<G> const& plan) {
     active_ = between_moves_ = true;
-    network_ = network;
+    plan_ = plan;
     played_.number = number;
-    position_ = position;
-    tree_.start(seed.split(static_cast<std::uint64_t>(number)), 0);
+    position_ = plan.opening;
+    would_resign_ = -1;
+    played_.resigned = played_.played_through = played_.saved = false;
+    tree_.start(plan.key, 0);
   }
 
-  /// Goes on with an episode that another slot has begun; `network` is noted in its further samples.
-  void resume(episode<G> begun, random_key seed, G const& opening, int network) {
-    start(begun.number, seed, opening, network);
+  /// Goes on with an episode that another slot has begun.
+  void resume(episode<G> begun, episode_plan<G> const& plan) {
+    start(begun.number, plan);
     played_ = std::move(begun);
     played_.samples.reserve(G::max_plies);
     if (played_.samples.empty()) return;
     position_ = played_.samples.back().position;
     position_.play(played_.samples.back().action);
-    tree_.start(seed.split(static_cast<std::uint64_t>(played_.number)),
-                static_cast<int>(played_.samples.size()));
+    tree_.start(plan.key, static_cast<int>(played_.samples.size()));
   }
 
   /// Gives the game up between two moves, for another slot to resume.
@@ -96,6 +106,13 @@ class game_slot {
     active_ = false;
     played_.final_position = position_;
     set_outcomes(played_);
+    if (would_resign_ >= 0) {
+      // The same player is to move every second ply.
+      float const last = played_.result();
+      bool const is_to_move = (static_cast<int>(played_.samples.size()) - would_resign_) % 2 == 0;
+      played_.played_through = true;
+      played_.saved = (is_to_move ? last : -last) > loss;
+    }
     return played_;
   }
 
@@ -104,12 +121,16 @@ class game_slot {
   bool make_move(worker_counters& counters) {
     tree_.decide(decision_);
     int const ply = static_cast<int>(played_.samples.size());
+    if (decision_.resign && ply > 0) {
+      if (plan_.may_resign) return played_.resigned = true;
+      if (would_resign_ < 0) would_resign_ = ply;
+    }
     expects(decision_.action >= 0 && decision_.action < G::num_actions &&
                 position_.legal_actions().test(decision_.action),
             "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
             ", which is not legal there");
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
-                               network_, decision_.full, decision_.surprise, decision_.value, 0,
+                               plan_.network, decision_.full, decision_.surprise, decision_.value, 0,
                                decision_.policy});
     counters.simulations += static_cast<std::uint64_t>(decision_.simulations);
     position_.play(decision_.action);
@@ -127,7 +148,8 @@ class game_slot {
   episode<G> played_;
   decision<G> decision_;
   int first_row_ = 0, rows_ = 0;  // of the group's batch
-  int network_ = 0;
+  episode_plan<G> plan_{};
+  int would_resign_ = -1;  // the first ply at which somebody would have, but was not let
   bool active_ = false;
   bool between_moves_ = true;
 };

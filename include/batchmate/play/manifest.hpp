@@ -41,7 +41,7 @@ inline run_settings parse_manifest(std::string_view text, std::string const& whe
   auto const format = settings.extract("format");
   if (format.empty() || format.mapped() != "batchmate-run-1")
     throw file_error(concat(where, ": expected \"format\": \"batchmate-run-1\", found ",
-                            format.empty() ? "none" : json_string(format.mapped())));
+                            format.empty() ? "none" : json_string(printable(format.mapped()))));
   return settings;
 }
 
@@ -66,8 +66,8 @@ inline void check_same_run(std::filesystem::path const& folder, run_settings con
   all.insert(now.begin(), now.end());
   for (auto const& [name, unused] : all)
     if (value(there, name) != value(now, name))
-      throw file_error(concat((folder / manifest_name).string(), ": cannot resume: the run has \"", name,
-                              "\": ", value(there, name), ", expected ", value(now, name),
+      throw file_error(concat((folder / manifest_name).string(), ": cannot resume: the run has \"",
+                              printable(name), "\": ", value(there, name), ", expected ", value(now, name),
                               ", and its games would change"));
 }
 

@@ -26,6 +26,9 @@ struct run_options {
   int network = 0;                 ///< noted in every sample: which of the caller's networks this run asks
   std::int64_t first_episode = 0;  ///< number of the first game
   std::int64_t stride = 1;         ///< between numbers: rank r of n plays r, r + n, r + 2 n, ...
+  /// Share of the games in which nobody is let resign, to see how often a resignation is wrong. Which ones is
+  /// a function of seed and number. Searches advise to resign only if they are told to.
+  float play_through = 0.1f;
   bool in_order = true;  ///< episodes reach the sink in the order of their numbers; else as they finish
   std::function<admission(std::int64_t)> admit{};  ///< asked for every number in turn, never by two at once
   std::size_t memory_limit = 0;  ///< bytes; a run that could need more is refused. 0: no limit

@@ -2,6 +2,7 @@
 
 #include <batchmate/play/game_line.hpp>
 #include <batchmate/play/manifest.hpp>
+#include <batchmate/play/openings.hpp>
 #include <batchmate/play/run_records.hpp>
 #include <batchmate/play/shards.hpp>
 
@@ -51,10 +52,10 @@ inline std::string games_name(int number) {
 template <game_with_text G>
 class run_files {
  public:
-  /// Makes the folder ready, or takes up the run that is in it. All games begin at `opening`. Throws
+  /// Makes the folder ready, or takes up the run that is in it. `opening` is where games begin. Throws
   /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched.
-  run_files(run_folder_settings const& settings, G const& opening)
-      : settings_(settings), opening_(opening), done_(open()), rows_(from_here()) {}
+  run_files(run_folder_settings const& settings, openings<G> opening)
+      : settings_(settings), opening_(std::move(opening)), done_(open()), rows_(from_here()) {}
   run_files(run_files const&) = delete;
   run_files& operator=(run_files const&) = delete;
 
@@ -73,7 +74,10 @@ class run_files {
 
   /// The episode of a record. Throws `file_error` for what is no game.
   episode<G> decode(std::vector<std::byte> const& record) const {
-    return records::decode(record, opening_, journal_path().string());
+    auto const opening = [this](std::int64_t number) {
+      return opening_(random_key{settings_.shards.seed}, number);
+    };
+    return records::decode<G>(record, opening, journal_path().string());
   }
 
   /// Appends a finished episode to the journal. Throws `file_error`.
@@ -291,7 +295,7 @@ class run_files {
   }
 
   run_folder_settings const& settings_;
-  G const opening_;
+  openings<G> const opening_;
   folder_lock lock_;
   journal journal_;
   std::size_t lost_bytes_ = 0;

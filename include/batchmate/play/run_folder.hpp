@@ -34,11 +34,11 @@ struct run_folder_totals {
 template <game_with_text G>
 class run_folder {
  public:
-  /// Makes the folder ready, or takes up the run that is in it. All games begin at `opening`. Throws
+  /// Makes the folder ready, or takes up the run that is in it. `opening` is where games begin. Throws
   /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched.
-  run_folder(run_folder_settings settings, G const& opening)
+  run_folder(run_folder_settings settings, openings<G> opening)
       : settings_(std::move(settings)),
-        files_(settings_, opening),
+        files_(settings_, std::move(opening)),
         found_(files_.progress()),
         phases_(files_.phases()) {
     totals_ = {found_.places, found_.rows, found_.hash, 0};

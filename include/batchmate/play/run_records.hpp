@@ -86,6 +86,9 @@ std::vector<std::byte> of(std::int64_t place, episode<G> const& finished) {
   return bytes;
 }
 
+/// No run has more episodes, so that arithmetic with places cannot overflow.
+inline constexpr std::int64_t most_places = std::int64_t{1} << 40;
+
 /// Reads what `of` has written.
 inline run_progress take_progress(byte_reader& in) {
   run_progress p;
@@ -94,7 +97,8 @@ inline run_progress take_progress(byte_reader& in) {
   p.oldest = in.take<std::int32_t>();
   p.rows = in.take<std::int64_t>();
   p.hash = in.take<std::uint64_t>();
-  if (p.places < 0 || p.oldest < 0 || p.shards < p.oldest || p.rows < 0)
+  if (p.places < 0 || p.places > most_places || p.oldest < 0 || p.shards < p.oldest ||
+      p.shards > 10'000'000 || p.rows < 0)
     in.fail("its progress is no progress");
   return p;
 }
@@ -115,7 +119,7 @@ inline network_phase take_phase(byte_reader& in) {
   p.place = in.take<std::int64_t>();
   p.identity = take_text(in);
   p.file = take_text(in);
-  if (p.network < 0 || p.place < 0) in.fail("a network has no number or no place");
+  if (p.network < 0 || p.place < 0 || p.place > most_places) in.fail("a network has no number or no place");
   return p;
 }
 
@@ -123,8 +127,8 @@ inline network_phase take_phase(byte_reader& in) {
 inline constexpr std::size_t episode_begins = sizeof(kind) + sizeof(std::int64_t);
 
 /// The episode of a record; see `decode_episode`.
-template <game G>
-episode<G> decode(std::span<std::byte const> record, G const& opening, std::string const& where) {
+template <game G, class Opening>
+episode<G> decode(std::span<std::byte const> record, Opening const& opening, std::string const& where) {
   return decode_episode<G>(record.subspan(episode_begins), opening, where);
 }
 
@@ -143,6 +147,7 @@ inline run_records parse(std::vector<std::vector<std::byte>> records, std::strin
       found.phases.push_back(take_phase(in));
     } else if (what == kind::episode) {
       auto const place = in.take<std::int64_t>();
+      if (place < 0 || place > most_places) in.fail("record ", i, " is of an impossible episode");
       if (place >= found.progress.places) found.episodes.emplace(place, std::move(records[i]));
     } else {
       in.fail("record ", i, " is of no known kind");

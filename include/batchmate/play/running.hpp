@@ -24,7 +24,7 @@ template <game G, search_for<G> S, evaluator_for<G> E>
 class running {
  public:
   /// Allocates everything; `evaluator` is used itself if it is shared, else copied for every thread.
-  running(G const& opening, S const& search, E& evaluator, run_layout const& layout,
+  running(openings<G> const& opening, S const& search, E& evaluator, run_layout const& layout,
           run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink,
           relays<G> others = {})
       : options_(options),
@@ -98,12 +98,12 @@ class running {
     std::vector<batch_group<G>*> mine;
     for (int g = 0; g < layout_.plan.groups; ++g)
       mine.push_back(&groups_[static_cast<std::size_t>(owner * layout_.plan.groups + g)]);
-    workers_.push_back(
-        std::make_unique<worker<G, S, E>>(w % layout_.workers_per_batch, layout_.games_of(w), search,
-                                          *evaluators_[static_cast<std::size_t>(w)], std::move(mine),
-                                          run_state<G>{episodes_, random_key{options_.seed}, options_.network,
-                                                       opening_, options_.stop, others_},
-                                          counters_[static_cast<std::size_t>(w)]));
+    workers_.push_back(std::make_unique<worker<G, S, E>>(
+        w % layout_.workers_per_batch, layout_.games_of(w), search, *evaluators_[static_cast<std::size_t>(w)],
+        std::move(mine),
+        run_state<G>{episodes_, random_key{options_.seed}, options_.network, options_.play_through, opening_,
+                     options_.stop, others_},
+        counters_[static_cast<std::size_t>(w)]));
   }
 
   void work(worker<G, S, E>& w) {
@@ -171,6 +171,9 @@ class running {
     auto const totals = episodes_.count();
     s.episodes = totals.finished;
     s.rows = totals.rows;
+    s.resigned = totals.resigned;
+    s.played_through = totals.played_through;
+    s.saved = totals.saved;
     s.in_flight = totals.begun - totals.finished;
     s.episodes_hash = totals.hash;
     s.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
@@ -198,7 +201,7 @@ class running {
   run_options const& options_;
   relays<G> const others_;
   run_layout const layout_;
-  G const opening_;
+  openings<G> const opening_;
   delivery<G> episodes_;
   std::deque<worker_counters> counters_;                   // (threads)
   std::deque<E> copies_;                                   // (threads), none if the evaluator is shared

@@ -23,11 +23,15 @@ class self_play {
  public:
   /// Games that start from `opening`.
   self_play(G opening, S search, B policy, E evaluator)
-      : opening_(opening),
+      : self_play(openings<G>{{opening}}, std::move(search), std::move(policy), std::move(evaluator)) {}
+
+  /// Games that start from openings of all kinds.
+  self_play(openings<G> opening, S search, B policy, E evaluator)
+      : opening_(std::move(opening)),
         search_(std::move(search)),
         policy_(std::move(policy)),
         evaluator_(connect<G>(policy_, std::move(evaluator))) {
-    expects(!opening_.result(), "self_play: the opening position is a finished game");
+    opening_.check();
   }
 
   /// The most memory that a run with this many threads can take.
@@ -89,7 +93,7 @@ class self_play {
     }
   }
 
-  G opening_;
+  openings<G> opening_;
   S search_;
   B policy_;
   connected evaluator_;

@@ -32,6 +32,7 @@ struct shard_settings {
   std::string evaluator{};       ///< its identity
   std::string search{};          ///< its identity
   std::uint64_t seed = 0;        ///< of the run
+  float horizon = 8;             ///< plies that the tensor `short_value` looks ahead, at least 1
   int first_shard = 0;           ///< the number of the first shard
   /// The identity of a run's network by its number; `evaluator` for all of them if not set.
   std::function<std::string(int)> network_name{};
@@ -61,7 +62,7 @@ class row_writer {
     legal_.reserve(n * sizeof(actions_of<G>) / 8);
     globals_.reserve(n * num_globals<G>);
     policy_.reserve(n * G::num_actions);
-    for (auto* column : {&value_, &outcome_, &surprise_}) column->reserve(n);
+    for (auto* column : {&value_, &outcome_, &surprise_, &short_value_}) column->reserve(n);
     full_.reserve(n);
     for (auto* column : {&action_, &ply_, &network_}) column->reserve(n);
     episode_.reserve(n);
@@ -70,7 +71,7 @@ class row_writer {
   /// What a writer allocates.
   static std::size_t bytes(shard_settings const& settings) {
     std::size_t const row = sizeof(plane_words) + sizeof(actions_of<G>) + sizeof(std::int64_t) +
-                            sizeof(std::uint8_t) + (num_globals<G> + G::num_actions + 6) * sizeof(float);
+                            sizeof(std::uint8_t) + (num_globals<G> + G::num_actions + 7) * sizeof(float);
     return static_cast<std::size_t>(settings.max_rows) * row;
   }
 
@@ -83,6 +84,7 @@ class row_writer {
   void operator()(episode<G> const& played) {
     if (!fits(played)) finish();
     for (sample<G> const& s : played.samples) add(s);
+    add_short_values(played);
   }
 
   /// Writes what no shard holds yet, if there is anything. Throws `file_error`; the rows are kept then.
@@ -93,7 +95,7 @@ class row_writer {
     ++shards_;
     planes_.clear(), legal_.clear(), globals_.clear(), policy_.clear();
     value_.clear(), outcome_.clear(), action_.clear(), ply_.clear(), network_.clear(), episode_.clear();
-    full_.clear(), surprise_.clear(), networks_.clear();
+    full_.clear(), surprise_.clear(), short_value_.clear(), networks_.clear();
   }
 
   int shards() const { return shards_; }       ///< the number of the next one
@@ -121,6 +123,19 @@ class row_writer {
     full_.push_back(s.full);
     surprise_.push_back(s.surprise);
     episode_.push_back(s.episode);
+  }
+
+  /// What the value will be in a few plies: values weighted by (1 - l) l^k for the k-th ply from here, l being
+  /// 1 - 1 / horizon, and the outcome in the place of all plies after the last (as KataGo's short-term values).
+  void add_short_values(episode<G> const& played) {
+    float const keep = 1 - 1 / settings_.horizon;
+    std::size_t const begin = short_value_.size(), n = played.samples.size();
+    short_value_.resize(begin + n);
+    float next = played.result();
+    for (std::size_t i = n; i-- > 0;) {
+      next = (1 - keep) * played.samples[i].value - keep * next;
+      short_value_[begin + i] = next;
+    }
   }
 
   /// Where the run's network is in the shard's own list of networks.
@@ -164,6 +179,7 @@ class row_writer {
     put("ply", dtype::i32, {}, ply_);
     put("network", dtype::i32, {}, network_);
     put("surprise", dtype::f32, {}, surprise_);
+    put("short_value", dtype::f32, {}, short_value_);
     put("full", dtype::u8, {}, full_);
     save_safetensors(path, tensors, metadata());
   }
@@ -189,6 +205,7 @@ class row_writer {
   std::vector<std::uint64_t> planes_, legal_;  // (n, C, words_per_plane), (n, legal words)
   std::vector<float> globals_, policy_;        // (n, globals), (n, A)
   std::vector<float> value_, outcome_;         // (n)
+  std::vector<float> short_value_;             // (n)
   std::vector<float> surprise_;                // (n)
   std::vector<std::uint8_t> full_;             // (n)
   std::vector<std::int32_t> action_, ply_;     // (n)

@@ -12,15 +12,18 @@ namespace batchmate {
 
 /// What a run has done so far. Everything is counted or timed, nothing derived from settings.
 struct statistics {
-  std::int64_t episodes = 0;      ///< games finished
-  std::int64_t rows = 0;          ///< moves of these, one training row each
-  std::int64_t in_flight = 0;     ///< games being played
-  std::uint64_t boards = 0;       ///< positions that searches had evaluated
-  std::uint64_t simulations = 0;  ///< new simulations, of moves that have been made
-  std::uint64_t batches = 0;      ///< batches evaluated
-  double seconds = 0;             ///< wall time
-  double search_share = 0;        ///< share of the workers' time spent in search and game rules
-  double encoding_share = 0;      ///< share spent packing positions
+  std::int64_t episodes = 0;        ///< games finished
+  std::int64_t rows = 0;            ///< moves of these, one training row each
+  std::int64_t in_flight = 0;       ///< games being played
+  std::int64_t resigned = 0;        ///< games that ended by resignation
+  std::int64_t played_through = 0;  ///< games in which somebody would have resigned, but was not let
+  std::int64_t saved = 0;           ///< of these, those that the one who would have did not lose
+  std::uint64_t boards = 0;         ///< positions that searches had evaluated
+  std::uint64_t simulations = 0;    ///< new simulations, of moves that have been made
+  std::uint64_t batches = 0;        ///< batches evaluated
+  double seconds = 0;               ///< wall time
+  double search_share = 0;          ///< share of the workers' time spent in search and game rules
+  double encoding_share = 0;        ///< share spent packing positions
   double evaluator_share = 0;  ///< share spent in the evaluator's submit: all its work if it runs on the host
   double waiting_share = 0;    ///< share spent waiting for an evaluator or for other workers
   std::size_t planned_bytes = 0;  ///< memory predicted before the run
@@ -34,6 +37,10 @@ struct statistics {
   double games_per_second() const { return per_second(static_cast<double>(episodes)); }
   /// New simulations a second.
   double simulations_per_second() const { return per_second(static_cast<double>(simulations)); }
+  /// The share of resignations that were wrong, as far as games that were played through tell; 0 if none was.
+  double wrong_resignations() const {
+    return played_through > 0 ? static_cast<double>(saved) / static_cast<double>(played_through) : 0;
+  }
   /// Rows a batch.
   double mean_batch() const {
     return batches > 0 ? static_cast<double>(boards) / static_cast<double>(batches) : 0;

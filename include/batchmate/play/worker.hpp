@@ -3,6 +3,7 @@
 #include <batchmate/core/clock.hpp>
 #include <batchmate/play/game_slot.hpp>
 #include <batchmate/play/group.hpp>
+#include <batchmate/play/openings.hpp>
 #include <batchmate/play/relay.hpp>
 
 #include <chrono>
@@ -18,12 +19,13 @@ namespace batchmate {
 /// What all workers of a run share.
 template <game G>
 struct run_state {
-  delivery<G>& episodes;  ///< numbers to begin, and where finished ones go
-  random_key seed;        ///< of the run
-  int network;            ///< noted in every sample
-  G const& opening;       ///< every episode's first position
-  std::stop_token stop;   ///< when requested, games are given up at their next step
-  relays<G> others{};     ///< runs that games come from and leave to
+  delivery<G>& episodes;       ///< numbers to begin, and where finished ones go
+  random_key seed;             ///< of the run
+  int network;                 ///< noted in every sample
+  float play_through;          ///< share of the games without resignation
+  openings<G> const& opening;  ///< the episodes' first positions
+  std::stop_token stop;        ///< when requested, games are given up at their next step
+  relays<G> others{};          ///< runs that games come from and leave to
 };
 
 /// One thread's share of a run: its games, dealt to groups, and the loop over them.
@@ -148,13 +150,20 @@ class worker {
     if (run_.others.from && !run_.others.from->is_done()) {
       auto begun = run_.others.from->take();
       if (!begun) return false;  // games that are under way come first
-      slot.resume(std::move(*begun), run_.seed, run_.opening, run_.network);
+      auto const plan = plan_of(begun->number);
+      slot.resume(std::move(*begun), plan);
       run_.episodes.take_over();
       return true;
     }
     auto const number = run_.episodes.begin();
-    if (number) slot.start(*number, run_.seed, run_.opening, run_.network);
+    if (number) slot.start(*number, plan_of(*number));
     return number.has_value();
+  }
+
+  episode_plan<G> plan_of(std::int64_t number) const {
+    random_key const key = run_.seed.split(static_cast<std::uint64_t>(number));
+    return {key, run_.opening(run_.seed, number), run_.network,
+            random_stream(key.split(purpose::resignation)).uniform() >= run_.play_through};
   }
 
   int index_;  // which of the group's ranges is this worker's

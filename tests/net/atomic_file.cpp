@@ -37,6 +37,21 @@ TEST_CASE("a file that is written atomically holds all parts and leaves nothing 
   CHECK(folder.names() == std::vector<std::string>{"a"});
 }
 
+TEST_CASE("small and large parts come in their order") {
+  temporary_folder const folder;
+  std::string expected;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 400; ++i) {
+    texts.emplace_back(static_cast<std::size_t>(i % 7 == 0 ? 5000 : i), static_cast<char>('a' + i % 26));
+    expected += texts.back();
+  }
+  std::vector<std::span<std::byte const>> parts;
+  for (std::string const& text : texts) parts.push_back(std::as_bytes(std::span(text)));
+  write_file_atomically(folder / "a", parts);
+  auto const bytes = read_file(folder / "a", 1 << 20);
+  CHECK(std::string_view(reinterpret_cast<char const*>(bytes.data()), bytes.size()) == expected);
+}
+
 TEST_CASE("a file that cannot be written is named with the reason, and the old one stays") {
   temporary_folder const folder;
   CHECK_THROWS_WITH_AS(write_text(folder / "no/such", "x"), doctest::Contains("no/such.tmp: cannot create"),

@@ -66,7 +66,16 @@ inline void write_file_atomically(std::filesystem::path const& path,
   temporary += ".tmp";
   try {
     output_file file(temporary, O_TRUNC);
-    for (auto const& part : parts) file.write(part);
+    std::vector<std::byte> together;  // small parts, as each write is a system call
+    for (auto const& part : parts) {
+      bool const is_small = part.size() < 4096;
+      if (is_small) together.insert(together.end(), part.begin(), part.end());
+      if (is_small && together.size() < 1 << 16) continue;
+      file.write(together);
+      together.clear();
+      if (!is_small) file.write(part);
+    }
+    file.write(together);
     file.sync();
     file.close();
     if (::rename(temporary.c_str(), path.c_str()) != 0)

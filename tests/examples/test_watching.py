@@ -1,0 +1,176 @@
+"""What a run says for machines: lines of JSON and Prometheus' text, with just the fields of docs/running.md."""
+
+import json
+import math
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from selfplay_runs import SOURCE, RunTest, finish, run, start, until, write_network
+
+QUICK = ["--game", "tictactoe", "--progress", "0", "--threads", "2", "--metrics-every", "0.05"]
+COUNTERS = ["seconds", "episodes", "rows", "boards", "simulations", "batches", "stalls", "networks_refused"]
+
+
+def documented(language):
+    """The first example in that language in docs/running.md."""
+    text = (SOURCE / "docs" / "running.md").read_text()
+    return re.search(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[1]
+
+
+class PrometheusError(Exception):
+    """Text that is not of the format 0.0.4 as the node exporter's textfile collector takes it."""
+
+
+def parse_prometheus(text):
+    """{name: (type, {labels: value})} of a file in the Prometheus text format 0.0.4, read strictly."""
+    families, name, is_open = {}, None, False
+    if not text.endswith("\n"):
+        raise PrometheusError("the last line has no end")
+    for line in text[:-1].split("\n"):
+        if found := re.fullmatch(r"# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (\S.*)", line):
+            if found[1] in families or is_open:
+                raise PrometheusError(f"{line}: is out of place")
+            name, is_open = found[1], True
+        elif found := re.fullmatch(r"# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)", line):
+            if found[1] != name or not is_open:
+                raise PrometheusError(f"{line}: is out of place")
+            families[name], is_open = (found[2], {}), False
+        else:
+            found = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)", line)
+            if not found or found[1] != name or is_open:
+                raise PrometheusError(f"{line}: is no sample of {name}")
+            label = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"'
+            if found[2] is not None and not re.fullmatch(rf"{label}(?:,{label})*,?", found[2]):
+                raise PrometheusError(f"{line}: has no labels")
+            labels = tuple(sorted(re.findall(label, found[2] or "")))
+            if labels in families[name][1]:
+                raise PrometheusError(f"{line}: is there twice")
+            families[name][1][labels] = float(found[3])
+    if is_open or not all(samples for _, samples in families.values()):
+        raise PrometheusError("a metric has no sample")
+    return families
+
+
+class WatchTest(RunTest):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-watching-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.metrics, self.prometheus = self.folder / "run.jsonl", self.folder / "run.prom"
+
+    def lines(self):
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+
+
+class JsonLinesTest(WatchTest):
+    def test_every_line_has_the_documented_fields_and_counters_only_grow(self):
+        job = [*QUICK, "--evaluator", "uniform", "--simulations", "16", "--episodes", "20000", "--seed", "2"]
+        self.play(*job, "--metrics", self.metrics, "--out", self.folder / "out", "--summary", self.folder / "summary")
+        lines, example = self.lines(), json.loads(documented("json"))
+        self.assertGreater(len(lines), 2)
+        for line in lines:
+            self.assertEqual(list(line), list(example))
+            for name, value in line.items():
+                self.assertEqual(type(value) is str, type(example[name]) is str, name)
+                self.assertTrue(type(value) is str or math.isfinite(value) and value >= 0, (name, value))
+            self.assertLess(abs(line["time"] - time.time()), 600)
+            shares = sum(line[f"{of}_share"] for of in ("search", "encoding", "evaluator", "waiting"))
+            self.assertTrue(shares == 0 or abs(shares - 1) < 1e-6, shares)
+        for before, now in zip(lines, lines[1:]):
+            for name in COUNTERS:
+                self.assertLessEqual(before[name], now[name], name)
+        last, summary = lines[-1], json.loads((self.folder / "summary").read_text())
+        for name in ["game", "rank", "episodes", "rows", "shards", "boards", "simulations", "batches", "evaluator"]:
+            self.assertEqual(last[name], summary[name], name)
+        self.assertEqual((last["episodes"], last["in_flight"], last["stalls"]), (20000, 0, 0))
+        self.assertGreater(last["resident_memory_bytes"], 1 << 20)
+        self.assertLessEqual(last["resident_memory_bytes"], summary["peak_memory_bytes"] * 1.01)
+
+    def test_a_resumed_run_appends_and_counts_on(self):
+        job = [*QUICK, "--evaluator", "uniform", "--simulations", "8", "--metrics", self.metrics, "--resume", "--out",
+               self.folder / "out"]
+        self.play(*job, "--episodes", "500")
+        first = self.lines()
+        self.play(*job, "--episodes", "700")
+        lines = self.lines()
+        self.assertEqual(lines[:len(first)], first)
+        self.assertEqual([line["episodes"] for line in (first[-1], lines[-1])], [500, 700])
+        self.assertTrue(all(line["episodes"] >= 500 for line in lines[len(first):]))
+
+    def test_where_nothing_can_be_written_that_is_told_once_and_the_run_goes_on(self):
+        status, out, err = run(*QUICK, "--evaluator", "uniform", "--simulations", "8", "--episodes", "20000", "--metrics",
+                               self.folder / "none" / "run.jsonl")
+        self.assertEqual((status, len(err.splitlines())), (0, 1), err)
+        self.assertIn("no metrics", err)
+
+
+class PrometheusTest(WatchTest):
+    def test_the_file_is_whole_whenever_it_is_read_while_it_is_replaced(self):
+        network = write_network(self.folder / "net.safetensors", "tictactoe", 1)
+        process = start(*QUICK, "--network", network, "--episodes", "0", "--rank", "1", "--ranks", "3", "--prometheus",
+                        self.prometheus, "--simulations", "16")
+        self.addCleanup(process.kill)
+        until(self.prometheus.exists, "the file")
+        read, seen = 0, []
+        while len(seen) < 8:
+            self.assertIsNone(process.poll())
+            text = self.prometheus.read_text()
+            read += 1
+            if not seen or seen[-1] != text:
+                parse_prometheus(text)
+                seen.append(text)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(finish(process)[0], 130)
+        self.assertGreater(read, len(seen))
+        self.assert_documented(map(parse_prometheus, seen))
+        self.assertEqual([path.name for path in self.folder.glob("run.prom*")], ["run.prom"])
+
+    def assert_documented(self, files):
+        example, before = parse_prometheus(documented("text")), None
+        for families in files:
+            self.assertEqual({name: kind for name, (kind, _) in families.items()},
+                             {name: kind for name, (kind, _) in example.items()})
+            for name, (kind, samples) in families.items():
+                self.assertEqual(list(samples), [(("game", "tictactoe"), ("rank", "1"))])
+                self.assertTrue(math.isfinite(*samples.values()), name)
+                if kind == "counter":
+                    self.assertTrue(name.endswith("_total"))
+                    if before:
+                        self.assertGreaterEqual(*samples.values(), *before[name][1].values())
+            before = families
+        self.assertGreater(*before["batchmate_boards_total"][1].values(), 0)
+
+    def test_the_parser_refuses_what_prometheus_refuses(self):
+        good = '# HELP a What.\n# TYPE a gauge\na{b="c",d="e"} 1\n'
+        self.assertEqual(parse_prometheus(good), {"a": ("gauge", {(("b", "c"), ("d", "e")): 1.0})})
+        for bad in [good[:-1], good + good, good + "b 1\n", good.replace("gauge", "number"), good.replace('"c"', "c"),
+                    good.replace(" 1", ""), good[:good.index("a{")], good + good.splitlines()[2] + "\n",
+                    good.replace("HELP a", "HELP b"), good.replace(" 1", " one"), good + "\n"]:
+            with self.assertRaises((PrometheusError, ValueError), msg=bad):
+                parse_prometheus(bad)
+
+
+class CommandTest(WatchTest):
+    def test_the_documented_commands_have_flags_that_there_are(self):
+        text = (SOURCE / "docs" / "running.md").read_text().replace("\\\n", " ")
+        commands = re.findall(r"(?:exec |^    |; do )selfplay (--[^'\n]*)", text, re.MULTILINE)
+        commands += [found.replace(",", " ") for found in re.findall(r"args: \[selfplay, (.*?)\]", text)]
+        self.assertGreaterEqual(len(commands), 4)
+        known = re.findall(r"--[a-z-]+", self.play("--help"))
+        for flag in re.findall(r"--[a-z-]+", " ".join(commands)):
+            self.assertIn(flag, known)
+
+    def test_documented_files_hold_shell_that_can_be_read(self):
+        text = (SOURCE / "docs" / "running.md").read_text()
+        for script in re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), script)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Whether a long run of small games holds more memory than a short one: resident memory after 10^5 and 10^6 games.
+
+    python3 tests/examples/flat_memory.py                  # minutes; exit status 1 if they differ by 2 % or more
+    python3 tests/examples/flat_memory.py 20000 100000     # after other numbers of games
+
+Games of tic-tac-toe, written as shards of which the newest 20 MB stay. Where the thread that writes does not keep up, up
+to 16 MiB of finished games wait for it; so there is one worker, with the batching that is the slowest and 64 simulations a
+move, and what counts is the least that the process held in the last fifth of the games.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from selfplay_runs import run
+
+JOB = ["--game", "tictactoe", "--evaluator", "uniform", "--simulations", "64", "--threads", "1", "--batching", "immediate", "--keep", "20000000",
+       "--shard-rows", "16384", "--progress", "0", "--metrics-every", "0.05"]
+
+
+def resident(lines, games):
+    """The least that a report says in the last fifth of so many games; bytes."""
+    near = [line["resident_memory_bytes"] for line in lines if 0.8 * games <= line["episodes"] <= games]
+    if not near:
+        raise RuntimeError(f"no report between {0.8 * games:.0f} and {games} games; --metrics-every is too long")
+    return min(near)
+
+
+def measure(few, many):
+    """Resident memory after so few and so many games of one process, in bytes."""
+    with tempfile.TemporaryDirectory(prefix="batchmate-memory-") as folder:
+        metrics = Path(folder) / "metrics.jsonl"
+        status, _, err = run(*JOB, "--episodes", many, "--out", Path(folder) / "out", "--metrics", metrics)
+        if status != 0:
+            raise RuntimeError(f"selfplay ended with {status}: {err}")
+        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    return resident(lines, few), resident(lines, many)
+
+
+def main():
+    few, many = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (10**5, 10**6)
+    began = time.monotonic()
+    first, last = measure(few, many)
+    change = last / first - 1
+    print(f"resident after {few:,} games {first / 2**20:.2f} MiB, after {many:,} games {last / 2**20:.2f} MiB: "
+          f"{100 * change:+.2f} %, in {time.monotonic() - began:.0f} s")
+    return 0 if abs(change) < 0.02 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

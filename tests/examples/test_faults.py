@@ -384,7 +384,7 @@ class DiskTest(Faults):
         out = self.folder / "out"
         calls = run(out, *job, faults=f"{out}:1-:trace").faults
         syncs = [int(number) for number, call, path in calls if (call, Path(path).name) == ("fsync", "journal")]
-        self.assertGreater(len(syncs), 5)
+        self.assertTrue(syncs)
         shutil.rmtree(out)
         self.assert_refused(run(out, *job, faults=f"{out}:{syncs[len(syncs) // 2]}-:EIO"), out, "Input/output error")
         self.resume(out, LONGER)

@@ -8,7 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
-from selfplay_runs import PROGRAM, RunTest, episodes, finish, run, start, until
+from selfplay_runs import RunTest, episodes, finish, run, start, until
 
 QUICK = ["--evaluator", "uniform", "--progress", "0", "--threads", "1", "--simulations", "8"]
 JOB = ["--game", "connect4", "--episodes", "200", "--seed", "5", *QUICK]
@@ -147,40 +147,6 @@ class UnionTest(Ranks):
         status, _, err = run(*JOB, "--out", out, "--rank", "1", "--ranks", "4", "--resume")
         self.assertEqual(status, 1)
         self.assertIn('cannot resume: the run has "ranks": "3", expected "4"', err)
-
-
-@unittest.skipIf(shutil.which("mpirun") is None, "mpirun is missing (Debian's openmpi-bin)")
-class MpirunTest(Ranks):
-    """The ranks of a real launcher."""
-
-    def mpirun(self, *flags):
-        # Any number of processes on any machine, by anybody, with no network to other machines.
-        launch = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", RANKS,
-                  "--mca", "plm", "isolated", "--mca", "btl", "self,vader"]
-        return start(*launch, PROGRAM, *flags, program=shutil.which("mpirun"), OMPI_ALLOW_RUN_AS_ROOT="1",
-                     OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-
-    def test_three_processes_play_what_one_plays(self):
-        alone = self.undisturbed(JOB)
-        status, out, err = finish(self.mpirun(*JOB, "--out", self.folder / "out"))
-        self.assertEqual(status, 0, err)
-        for rank in range(RANKS):
-            self.assertIn(f"{rank} of 3 (Open MPI)", out)
-        self.assert_same_episodes(episodes(*self.rank_folders(self.folder / "out")), alone)
-
-    def test_all_of_it_killed_and_resumed_is_the_same(self):
-        alone = self.undisturbed(LONGER)
-        out = self.folder / "out"
-        process = self.mpirun(*LONGER, "--out", out, "--resume")
-        until(lambda: len(list(out.glob("rank-*/rows-*.safetensors"))) > 0, "a shard")
-        # mpirun passes SIGTERM on: games are given up, what is whole is kept.
-        process.terminate()
-        status, _, err = finish(process)
-        self.assertNotEqual(status, 0, err)
-        self.assertLess(len(episodes(*out.glob("rank-*"))), len(alone))
-        status, _, err = finish(self.mpirun(*LONGER, "--out", out, "--resume"))
-        self.assertEqual(status, 0, err)
-        self.assert_same_episodes(episodes(*self.rank_folders(out)), alone)
 
 
 if __name__ == "__main__":

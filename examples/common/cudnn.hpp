@@ -25,6 +25,7 @@ class cudnn_evaluator {
   void submit(int slot, batchmate::batch<G> const& rows) {
     held_->submit(slot, rows.raw());
   }
+  void submit(int slot, batchmate::raw_batch const& rows) { held_->submit(slot, rows); }
   void wait(int slot) { held_->wait(slot); }
   std::string identity() const { return held_->identity(); }
   void reserve(batchmate::reservation const& wanted) { held_->reserve(wanted); }

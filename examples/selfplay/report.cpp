@@ -239,7 +239,9 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
        grouped(static_cast<std::int64_t>(s.batches)) + " batches");
   if (s.evaluator.cache_lookups > 0)
     line("cache", percent(s.evaluator.cache_hit_share()), "hits",
-         grouped(static_cast<std::int64_t>(s.evaluator.cache_lookups)) + " look-ups");
+         grouped(static_cast<std::int64_t>(s.evaluator.cache_lookups)) + " look-ups, " +
+             grouped(static_cast<std::int64_t>(s.evaluator.cache_repeats)) +
+             " of them repeats within a batch");
   if (s.evaluator.bucket_rows > 0) line("buckets", percent(s.evaluator.fill()), "full", "");
   if (s.evaluator.device_bytes > 0)
     line("device", percent(s.evaluator.busy_seconds / s.seconds), "busy",
@@ -296,6 +298,7 @@ void write_summary(job const& wanted, run_result const& result) {
       {"waiting_share", s.waiting_share},
       {"cache_lookups", s.evaluator.cache_lookups},
       {"cache_hits", s.evaluator.cache_hits},
+      {"cache_repeats", s.evaluator.cache_repeats},
       {"bucket_fill", s.evaluator.fill()},
       {"device_busy_seconds", s.evaluator.busy_seconds},
       {"device_transfer_seconds", s.evaluator.transfer_seconds},

@@ -279,7 +279,8 @@ class campaign {
     using batchmate::admission;
     {
       std::lock_guard lock(mutex_);
-      if (!run.end && offer_) {
+      // Never before an episode that was played already, with the network before, while older ones were not.
+      if (!run.end && offer_ && (!folder_ || number >= folder_->end_number())) {
         run.end = offer_->of.first = number;
         phases_.push_back(offer_->of);
       }

@@ -11,8 +11,8 @@ import unittest
 from dataclasses import replace
 from pathlib import Path
 
-from selfplay_runs import (RunTest, begun_journal, data, episodes, finish, networks_of, phases_in, publish, run,
-                           shards_in, start, until, write_network)
+from selfplay_runs import (RunTest, begun_journal, data, episodes, finish, journal_records, networks_of, phases_in, publish,
+                           run, shards_in, start, until, write_journal, write_network)
 
 PLAY = ["--simulations", "16", "--seed", "3", "--progress", "0", "--threads", "2", "--poll", "0.05"]
 SMALL = ["--game", "tictactoe", "--shard-rows", "4096", *PLAY]
@@ -200,6 +200,26 @@ class KillTest(FolderTest):
             else:
                 known = [*known, phase]
         return known
+
+    def test_a_new_network_plays_nothing_before_episodes_that_are_there_while_older_ones_are_not(self):
+        job = ["--game", "tictactoe", "--shard-rows", "65536", *PLAY]
+        self.publish("first")
+        self.play(*job, "--network", self.networks, "--out", self.out, "--episodes", 6000)
+        # As if the process had been killed when the last thousand episodes were finished, and no other ones.
+        late = [record for record in journal_records(self.out / "journal")
+                if record[:1] != b"e" or int.from_bytes(record[1:9], "little") >= 5000]
+        write_journal(self.out / "journal", late)
+        self.publish("second")
+        process = self.begin(job, *ENDLESS, "--resume")
+        self.wait_for(process, lambda: self.has_taken("second"), "the second network")
+        self.more_shards(process, 1)
+        self.stop(process)
+        change = self.phases()[-1].place
+        self.assertGreaterEqual(change, 6000)
+        count = self.complete(job)
+        found, first = episodes(self.out), self.episodes_of("first", job, count)
+        for number in range(change):
+            self.assert_same_episode(found[number], first[number], f"episode {number}")
 
     def test_networks_and_the_run_may_be_moved_before_it_is_resumed(self):
         self.publish("first")

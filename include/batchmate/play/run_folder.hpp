@@ -66,6 +66,10 @@ class run_folder {
   std::int64_t resumed() const { return resumed_; }
   /// The number of the first episode that no full shard held then.
   std::int64_t first_number() const { return number_of(found_.places); }
+  /// The number after the newest episode that was finished then: from there on all are still to be played.
+  std::int64_t end_number() const {
+    return number_of(recovered_.empty() ? found_.places : *recovered_.rbegin() + 1);
+  }
   /// The networks that were noted before then, from the oldest one that still matters, each with the number of
   /// its first episode as `place`.
   std::vector<network_phase> recovered_phases() const {

@@ -156,21 +156,23 @@ class Soak:
     def disturb(self):
         """One process of the run, from its start to its end."""
         waits = self.disk.is_small and self.random.random() < 0.5
+        began = time.monotonic()
         process = self.start("--episodes", 0, *(["--wait-for-disk"] if waits else []))
         longest = min(45, 10 * self.options.minutes)
         if not self.rest(process, self.random.choice([0.3, 3, longest]) * self.random.random()):
             return self.finish(process, [])
-        soon = time.monotonic() - self.last_network < 2
+        lived, soon = time.monotonic() - began, time.monotonic() - self.last_network < 2
         what = self.random.choices(["kill", "stop", "full"], [70, 12, 18 if self.disk.is_small else 0])[0]
         if what == "full":
             self.fill_disk(process, waits)
         elif what == "stop":
             self.counts["stopped by SIGTERM"] += 1
             process.send_signal(signal.SIGTERM)
-            self.finish(process, [128 + signal.SIGTERM])
+            # One that has only just begun does not listen yet.
+            self.finish(process, [128 + signal.SIGTERM, *([-signal.SIGTERM] if lived < 1 else [])])
         else:
             self.counts["killed by SIGKILL"] += 1
-            self.counts["within 2 s of a new network"] += soon
+            self.counts["killed within 2 s of a new network"] += soon
             process.kill()
             self.finish(process, [-signal.SIGKILL])
 

@@ -30,7 +30,7 @@ import rows as training_rows
 import tensors
 
 PROGRAM = Path(os.environ.get("BATCHMATE_EXAMPLES_DIR", SOURCE / "build" / "host" / "examples")) / "selfplay"
-LIMIT = 300  # seconds that a run may take before it is said to hang
+LIMIT = 1100  # seconds that a run may take before it is said to hang
 LAUNCHERS = re.compile(r"OMPI_|PMI_|SLURM_|JOB_COMPLETION")
 
 

@@ -2,8 +2,13 @@
 
 #include <batchmate/batch/lockstep.hpp>
 #include <batchmate/eval/uniform.hpp>
+#include <batchmate/game/breakthrough.hpp>
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/mnk.hpp>
+#include <batchmate/game/othello.hpp>
+#include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/top_k.hpp>
 
@@ -55,6 +60,12 @@ void add_search_only(measuring const& wanted) {
   add_one<hex<13>>(wanted, "hex13/puct_deep/simulations:100", deep);
   add_one<hex<13>>(wanted, "hex13/top_k/widths:6,10", top_k{.widths = {6, 10}});
   for (int games : {4, 64, 1024, 4096}) add_cold(games);
+  add_one<othello>(wanted, "othello/puct/simulations:100", descents(100));
+  add_one<breakthrough8>(wanted, "breakthrough8/puct/simulations:100", descents(100));
+  add_one<gomoku>(wanted, "gomoku/puct/simulations:100", descents(100));
+  add_one<go9>(wanted, "go9/puct/simulations:100", descents(100));
+  add_one<go13>(wanted, "go13/puct/simulations:100", descents(100));
+  add_one<connect4>(wanted, "connect4/gumbel/simulations:100", gumbel{.simulations = 100});
 }
 
 }  // namespace batchmate::benchmarks

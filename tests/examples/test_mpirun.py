@@ -10,7 +10,11 @@ if MPIRUN is None:
     sys.exit(77)
 
 from selfplay_runs import PROGRAM, episodes, finish, start, until
-from test_ranks import JOB, LONGER, RANKS, Ranks
+from test_ranks import JOB, RANKS, Ranks
+
+# Seconds of play, so that a signal comes long before the end.
+LONG = ["--game", "tictactoe", "--episodes", "6000", "--shard-rows", "512", "--evaluator", "uniform",
+        "--simulations", "600", "--progress", "0"]
 
 
 class MpirunTest(Ranks):
@@ -32,16 +36,16 @@ class MpirunTest(Ranks):
         self.assert_same_episodes(episodes(*self.rank_folders(self.folder / "out")), alone)
 
     def test_all_of_it_killed_and_resumed_is_the_same(self):
-        alone = self.undisturbed(LONGER)
+        alone = self.undisturbed(LONG)
         out = self.folder / "out"
-        process = self.mpirun(*LONGER, "--out", out, "--resume")
+        process = self.mpirun(*LONG, "--out", out, "--resume")
         until(lambda: len(list(out.glob("rank-*/rows-*.safetensors"))) > 0, "a shard")
         # mpirun passes SIGTERM on: games are given up, what is whole is kept.
         process.terminate()
         status, _, err = finish(process)
         self.assertNotEqual(status, 0, err)
         self.assertLess(len(episodes(*out.glob("rank-*"))), len(alone))
-        status, _, err = finish(self.mpirun(*LONGER, "--out", out, "--resume"))
+        status, _, err = finish(self.mpirun(*LONG, "--out", out, "--resume"))
         self.assertEqual(status, 0, err)
         self.assert_same_episodes(episodes(*self.rank_folders(out)), alone)
 

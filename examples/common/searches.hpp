@@ -5,7 +5,6 @@
 #include <batchmate/search/top_k.hpp>
 
 #include <string>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -35,9 +34,6 @@ using setting_list = std::vector<std::pair<std::string, std::string>>;
 /// `KEY=VALUE` after the first `from` parts of a text that commas separate. Throws `usage_error`, which begins with the
 /// flag's name.
 setting_list settings_in(std::string const& flag, std::string const& text, std::size_t from);
-
-/// The parts of a text between separators.
-std::vector<std::string_view> split(std::string_view text, char separator);
 
 /// `a, b and c`
 std::string listed(std::vector<std::string> const& words);

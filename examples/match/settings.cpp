@@ -1,14 +1,12 @@
+#include <common/text.hpp>
 #include <match/settings.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
-#include <optional>
 #include <string_view>
-#include <type_traits>
 
-using common::any_search, common::change_setting, common::listed, common::setting_keys, common::settings_in,
-    common::split;
+using common::any_search, common::change_setting, common::listed, common::set, common::setting_keys,
+    common::settings_in, common::split;
 
 namespace {
 
@@ -18,28 +16,6 @@ std::vector<std::pair<std::string, any_search>> searches() {
   return {{"puct", batchmate::puct{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
           {"gumbel", batchmate::gumbel{.simulations = 100, .noise_scale = 0}},
           {"topk", batchmate::top_k{.temperature = 0}}};
-}
-
-/// A number that is the whole text, or nothing.
-template <class T>
-std::optional<T> number_in(std::string_view text) {
-  T value{};
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-/// Sets a field to what a text says; false if it says nothing of the kind.
-template <class T>
-bool set(T& field, std::string_view text) {
-  if constexpr (std::is_same_v<T, bool>) {
-    field = text == "1";
-    return text == "0" || text == "1";
-  } else {
-    std::optional<T> const value = number_in<T>(text);
-    field = value.value_or(field);
-    return value.has_value();
-  }
 }
 
 /// Changes a setting of an evaluator; whether it has one of that name.

@@ -1,23 +1,19 @@
 #include <common/program.hpp>
+#include <common/text.hpp>
 #include <selfplay/ranks.hpp>
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 namespace {
 
-std::optional<int> number_in(char const* variable) {
+/// The number in an environment variable, if that is set. Throws `common::usage_error` if it holds none.
+std::optional<int> number_of(char const* variable) {
   char const* const text = std::getenv(variable);
   if (text == nullptr) return std::nullopt;
-  std::string_view const digits = text;
-  int number = 0;
-  auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (failed != std::errc() || end != digits.data() + digits.size())
-    throw common::usage_error(std::string(variable) + ": expected a number, found '" + text +
-                              "'; give --rank and --ranks");
-  return number;
+  if (auto const number = common::number_in<int>(text)) return number;
+  throw common::usage_error(std::string(variable) + ": expected a number, found '" + text +
+                            "'; give --rank and --ranks");
 }
 
 /// Who starts several processes, and in which variables it tells each about them.
@@ -46,13 +42,13 @@ rank_choice find_rank(std::optional<int> rank, std::optional<int> ranks) {
   rank_choice found;
   if (!rank)
     for (launcher const& from : launchers) {
-      auto const its_rank = number_in(from.rank);
-      auto const its_ranks = ranks ? ranks : number_in(from.ranks);
+      auto const its_rank = number_of(from.rank);
+      auto const its_ranks = ranks ? ranks : number_of(from.ranks);
       if (!its_rank || !its_ranks) continue;
       found = {*its_rank, *its_ranks, from.name};
       break;
     }
-  if (!rank && !ranks && found.source.empty() && number_in("JOB_COMPLETION_INDEX"))
+  if (!rank && !ranks && found.source.empty() && number_of("JOB_COMPLETION_INDEX"))
     throw common::usage_error(
         "JOB_COMPLETION_INDEX: is one of several processes, which would all play the same; give --ranks, or "
         "JOB_COMPLETIONS, the number of them");

@@ -1,10 +1,8 @@
 #include <common/program.hpp>
 #include <common/searches.hpp>
+#include <common/text.hpp>
 
-#include <charconv>
 #include <cstddef>
-#include <optional>
-#include <type_traits>
 
 namespace common {
 
@@ -70,27 +68,7 @@ std::string expectation(std::array<int, N> const&) {
   return "up to " + std::to_string(N) + " whole numbers with / between them";
 }
 
-/// A number that is the whole text, or nothing.
-template <class T>
-std::optional<T> number_in(std::string_view text) {
-  T value{};
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-/// Sets a field to what a text says; false if it says nothing of the kind.
-template <class T>
-bool set(T& field, std::string_view text) {
-  if constexpr (std::is_same_v<T, bool>) {
-    field = text == "1";
-    return text == "0" || text == "1";
-  } else {
-    std::optional<T> const value = number_in<T>(text);
-    field = value.value_or(field);
-    return value.has_value();
-  }
-}
+using common::set;  // of numbers and switches
 
 /// A mode for moves without visits, by its name.
 bool set(batchmate::first_play& field, std::string_view text) {
@@ -117,16 +95,6 @@ std::vector<std::pair<std::string, any_search>> known_searches() {
   return {{"puct", batchmate::puct{.simulations = 100}},
           {"gumbel", batchmate::gumbel{.simulations = 100}},
           {"topk", batchmate::top_k{}}};
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    std::size_t const end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
 }
 
 std::vector<std::string> setting_keys(any_search search) {

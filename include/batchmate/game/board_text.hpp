@@ -2,6 +2,7 @@
 
 #include <batchmate/core/planes.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,15 @@ struct board_text {
     return n;
   }
 };
+
+/// The text of a board whose players' stones are two sets of its cells.
+template <class Cells>
+board_text text_of_stones(Cells const& x, Cells const& o, int num_cells, bool x_to_move) {
+  board_text board{std::string(static_cast<std::size_t>(num_cells), '.'), x_to_move};
+  for (int i = 0; i < num_cells; ++i)
+    if (x.test(i) || o.test(i)) board.cells[static_cast<std::size_t>(i)] = x.test(i) ? 'x' : 'o';
+  return board;
+}
 
 /// One line: the rows from the top, separated by `/`, then a space and who is to move, `x` or `o`.
 inline std::string format_board(board_text const& board, int columns) {

@@ -212,11 +212,7 @@ class go {
   }
 
   static board_text board_of(go_board<N> const& board, int mover) {
-    board_text b{std::string(num_cells, '.'), mover == 0};
-    for (int i = 0; i < num_cells; ++i)
-      if (board.stones[0].test(i) || board.stones[1].test(i))
-        b.cells[static_cast<std::size_t>(i)] = board.stones[0].test(i) ? 'x' : 'o';
-    return b;
+    return text_of_stones(board.stones[0], board.stones[1], num_cells, mover == 0);
   }
 
   std::string komi_text() const { return half_points_text(half_komi_); }

@@ -216,13 +216,7 @@ class hex {
     *this = swapped;
   }
 
-  board_text board() const {
-    board_text b{std::string(num_cells, '.'), (ply_ & 1) == 0};
-    for (int i = 0; i < num_cells; ++i)
-      if (stones_[0].test(i) || stones_[1].test(i))
-        b.cells[static_cast<std::size_t>(i)] = stones_[0].test(i) ? 'x' : 'o';
-    return b;
-  }
+  board_text board() const { return text_of_stones(stones_[0], stones_[1], num_cells, (ply_ & 1) == 0); }
 
   cells stones_[2];        // by player, first `x`
   cells linked_[2];        // of those, the ones connected to the top (x), to the left (o)

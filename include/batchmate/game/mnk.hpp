@@ -126,13 +126,7 @@ class mnk {
     return (rightwards | leftwards | lines(stones, N)).any();
   }
 
-  board_text board() const {
-    board_text b{std::string(num_cells, '.'), (ply_ & 1) == 0};
-    for (int i = 0; i < num_cells; ++i)
-      if (stones_[0].test(i) || stones_[1].test(i))
-        b.cells[static_cast<std::size_t>(i)] = stones_[0].test(i) ? 'x' : 'o';
-    return b;
-  }
+  board_text board() const { return text_of_stones(stones_[0], stones_[1], num_cells, (ply_ & 1) == 0); }
 
   cells stones_[2];        // by player, first `x`
   std::uint16_t ply_ = 0;  // stones on the board

@@ -44,7 +44,8 @@ class run_folder {
     totals_ = {found_.places, found_.rows, found_.hash, 0};
     for (auto const& [place, record] : files_.pending()) {
       recovered_.insert(place);
-      count(files_.decode(record));
+      auto const finished = files_.decode(record);
+      count(finished, numbered_hash(finished));
     }
     resumed_ = totals_.episodes;
     writer_ = std::thread([this] { work(); });
@@ -86,8 +87,9 @@ class run_folder {
   void operator()(episode<G> const& finished) {
     std::int64_t const place = place_of(finished.number);
     auto record = records::of(place, finished);
+    std::uint64_t const hash = numbered_hash(finished);
     std::unique_lock lock(mutex_);
-    count(finished);
+    count(finished, hash);
     enqueue(lock, {place, std::move(record), {}});
   }
 
@@ -133,10 +135,10 @@ class run_folder {
     return settings_.first_episode + settings_.stride * place;
   }
 
-  void count(episode<G> const& finished) {
+  void count(episode<G> const& finished, std::uint64_t hash) {
     totals_.episodes += 1;
     totals_.rows += static_cast<std::int64_t>(finished.samples.size());
-    totals_.hash += numbered_hash(finished);
+    totals_.hash += hash;
   }
 
   void enqueue(std::unique_lock<std::mutex>& lock, item next) {

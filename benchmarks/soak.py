@@ -16,7 +16,6 @@ As root the run lies on a small disk of its own (a tmpfs), which is filled now a
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -147,10 +146,8 @@ class Soak:
         status, _, err = runs.finish(process)
         if status not in expected or (status == 1 and not any(text in err for text in texts)):
             self.fault(f"exit status {status} where {expected} was expected: {err.strip()}")
-        if self.metrics.exists():
-            lines = self.metrics.read_text().splitlines()
-            self.resident += [(now["seconds"], now["resident_memory_bytes"])
-                              for now in map(json.loads, lines[-1:]) if now["seconds"] > 5]
+        self.resident += [(now["seconds"], now["resident_memory_bytes"])
+                          for now in runs.metrics_in(self.metrics)[-1:] if now["seconds"] > 5]
         self.look()
 
     def disturb(self):
@@ -258,7 +255,7 @@ class Soak:
         if self.resident:
             yield ("resident memory at a process's end, first and last quarter of the processes",
                    f"{middle(self.resident[:quarter]):.1f} and {middle(self.resident[-quarter:]):.1f} MiB (medians)")
-        lines = [json.loads(line) for line in self.metrics.read_text().splitlines()]
+        lines = runs.metrics_in(self.metrics)
         tenth = lines[len(lines) // 10:] or lines
         if tenth:
             first, last = tenth[0]["resident_memory_bytes"], tenth[-1]["resident_memory_bytes"]

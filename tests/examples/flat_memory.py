@@ -9,13 +9,12 @@ to 16 MiB of finished games wait for it; so there is one worker, with the batchi
 move, and what counts is the least that the process held in the last fifth of the games.
 """
 
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from selfplay_runs import run
+from selfplay_runs import metrics_in, run
 
 JOB = ["--game", "tictactoe", "--evaluator", "uniform", "--simulations", "64", "--threads", "1", "--batching", "immediate", "--keep", "20000000",
        "--shard-rows", "16384", "--progress", "0", "--metrics-every", "0.05"]
@@ -36,7 +35,7 @@ def measure(few, many):
         status, _, err = run(*JOB, "--episodes", many, "--out", Path(folder) / "out", "--metrics", metrics)
         if status != 0:
             raise RuntimeError(f"selfplay ended with {status}: {err}")
-        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+        lines = metrics_in(metrics)
     return resident(lines, few), resident(lines, many)
 
 

@@ -144,6 +144,15 @@ def publish(path, folder, name):
 
 # What a run has written.
 
+def metrics_in(path):
+    """The reports of a file of metrics, which may be written to meanwhile; none where it is not there yet."""
+    try:
+        whole, _, _ = Path(path).read_text().rpartition("\n")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in whole.splitlines()]
+
+
 def shards_in(folder):
     return sorted(Path(folder).glob("rows-*.safetensors"))
 

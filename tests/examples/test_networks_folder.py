@@ -1,6 +1,5 @@
 """`--network` is a folder: newer networks are taken up under way, and every episode is the one that its network plays."""
 
-import json
 import os
 import random
 import shutil
@@ -11,8 +10,8 @@ import unittest
 from dataclasses import replace
 from pathlib import Path
 
-from selfplay_runs import (RunTest, begun_journal, data, episodes, finish, journal_records, networks_of, phases_in, publish,
-                           run, shards_in, start, until, write_journal, write_network)
+from selfplay_runs import (RunTest, begun_journal, data, episodes, finish, journal_records, metrics_in, networks_of,
+                           phases_in, publish, run, shards_in, start, until, write_journal, write_network)
 
 PLAY = ["--simulations", "16", "--seed", "3", "--progress", "0", "--threads", "2", "--poll", "0.05"]
 SMALL = ["--game", "tictactoe", "--shard-rows", "4096", *PLAY]
@@ -160,10 +159,10 @@ class PickUpTest(FolderTest):
         process = start(*SMALL, "--network", self.networks, *ENDLESS, "--metrics", self.folder / "m", "--metrics-every",
                         "0.05")
         self.addCleanup(process.kill)
-        last = lambda: json.loads((self.folder / "m").read_text().splitlines()[-1])["network"]
-        self.wait_for(process, lambda: (self.folder / "m").exists() and last() == 0, "metrics")
+        last = lambda: [line["network"] for line in metrics_in(self.folder / "m")][-1:]
+        self.wait_for(process, lambda: last() == [0], "metrics")
         self.publish("second")
-        self.wait_for(process, lambda: last() == 1, "the second network")
+        self.wait_for(process, lambda: last() == [1], "the second network")
         self.stop(process)
 
 
@@ -269,16 +268,16 @@ class RefusalTest(FolderTest):
         }
         self.publish("first")
         process = self.begin(SMALL, *ENDLESS, "--metrics", self.folder / "m", "--metrics-every", "0.05")
-        refused = lambda: json.loads((self.folder / "m").read_text().splitlines()[-1])["networks_refused"]
-        self.wait_for(process, (self.folder / "m").exists, "metrics")
+        refused = lambda: [line["networks_refused"] for line in metrics_in(self.folder / "m")][-1:]
+        self.wait_for(process, lambda: refused() == [0], "metrics")
         for count, (name, content) in enumerate(bad.items(), 1):
             (self.made / name).write_bytes(content)
             publish(self.made / name, self.networks, f"{name}.safetensors")
-            self.wait_for(process, lambda: refused() == count, f"{name} to be refused")
+            self.wait_for(process, lambda: refused() == [count], f"{name} to be refused")
         (self.networks / "folder.safetensors").mkdir()
-        self.wait_for(process, lambda: refused() == len(bad) + 1, "a folder to be refused")
+        self.wait_for(process, lambda: refused() == [len(bad) + 1], "a folder to be refused")
         os.mkfifo(self.networks / "pipe.safetensors")
-        self.wait_for(process, lambda: refused() == len(bad) + 2, "a pipe to be refused")
+        self.wait_for(process, lambda: refused() == [len(bad) + 2], "a pipe to be refused")
         (self.networks / "link.safetensors").symlink_to("nowhere")
         self.assertEqual([phase.network for phase in self.phases()], [0])
         self.more_shards(process, 1)

@@ -11,7 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
-from selfplay_runs import SOURCE, RunTest, finish, run, start, until, write_network
+from selfplay_runs import SOURCE, RunTest, finish, metrics_in, run, start, until, write_network
 
 QUICK = ["--game", "tictactoe", "--progress", "0", "--threads", "2", "--metrics-every", "0.05"]
 COUNTERS = ["seconds", "episodes", "rows", "boards", "simulations", "batches", "stalls", "networks_refused"]
@@ -64,7 +64,7 @@ class WatchTest(RunTest):
         self.metrics, self.prometheus = self.folder / "run.jsonl", self.folder / "run.prom"
 
     def lines(self):
-        return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+        return metrics_in(self.metrics)
 
 
 class JsonLinesTest(WatchTest):

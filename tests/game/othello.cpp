@@ -166,6 +166,13 @@ TEST_CASE("random games of Othello agree with a plain implementation at every pl
   CHECK(draws > 20);
 }
 
+TEST_CASE("Othello counts black's lead, whoever is to move") {
+  for (auto const* mover : {" x", " o"}) {
+    std::string const board = "xxx...../......../......../...ox.../...oo.../......../......../........";
+    CHECK(bm::othello::from_text(board + mover).value().black_lead() == 1);
+  }
+}
+
 // Positions that no game reaches have longer runs, in more directions at once.
 TEST_CASE("random boards of Othello agree with a plain implementation before and after every move") {
   bm::random_stream random(bm::random_key{32}.split(bm::purpose::test));

@@ -1,6 +1,8 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/mnk.hpp>
+#include <batchmate/game/othello.hpp>
 #include <batchmate/game/sgf_reader.hpp>
 
 #include <doctest/doctest.h>
@@ -14,10 +16,7 @@ using format = bm::sgf_format;
 
 namespace {
 
-/// Hex as a game that says how SGF has it.
-struct swap_hex : bm::hex<5, true> {
-  static constexpr format sgf = format::hex(5, true);
-};
+using swap_hex = bm::hex<5, true>;
 
 template <class G>
 std::vector<int> random_game(std::uint64_t seed, G position) {
@@ -77,9 +76,28 @@ TEST_CASE("random games come back as they were written, alone and as a collectio
   }
   CHECK(bm::read_sgf(collection, format::go(5)) == written);
   CHECK(bm::read_sgf("", format::go(5)).empty());
-  auto const hex = bm::sgf_of<swap_hex>(random_game(1, swap_hex()));
-  CHECK(only(bm::write_sgf(hex), swap_hex::sgf) == hex);
-  CHECK((hex.result == "B+" || hex.result == "W+"));
+}
+
+TEST_CASE_TEMPLATE("random games of every game come back with their moves and their last position", G,
+                   bm::go<7>, bm::othello, bm::gomoku, bm::mnk<3, 5, 4>, bm::hex13, swap_hex) {
+  int special = 0;  // passes and swaps
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    CAPTURE(seed);
+    auto const actions = random_game(seed, G());
+    auto const written = bm::sgf_of<G>(actions);
+    auto const back = only(bm::write_sgf(written), G::sgf);
+    CHECK(back == written);
+    CHECK(back.actions == actions);
+    G position;
+    for (int action : actions) {
+      position.play(action);
+      special += action == G::sgf.pass || action == G::sgf.swap;
+    }
+    CHECK(bm::replay_sgf<G>(back).to_text() == position.to_text());
+    float const black = actions.size() % 2 == 0 ? *position.result() : -*position.result();
+    CHECK(back.result.starts_with(black == 0 ? "0" : black > 0 ? "B+" : "W+"));
+  }
+  CHECK((special > 0) == (G::sgf.pass >= 0 || G::sgf.swap >= 0));
 }
 
 TEST_CASE("a Hex game with a swap reads as Hex programs write it") {

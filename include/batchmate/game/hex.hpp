@@ -3,6 +3,7 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/board_text.hpp>
 #include <batchmate/game/concepts.hpp>
+#include <batchmate/game/sgf.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -31,8 +32,9 @@ class hex {
   static constexpr int num_actions = num_cells + Swap;   ///< the cells, then the swap
   static constexpr int swap_action = Swap ? N * N : -1;  ///< the action that swaps, -1 if there is none
   static constexpr shape input{3, N, N};  ///< own stones, opponent's, and a plane all set if `x` is to move
-  static constexpr int max_plies = num_actions;  ///< the full board
-  static constexpr int num_symmetries = 2;       ///< as it is, turned by 180 degrees
+  static constexpr int max_plies = num_actions;                ///< the full board
+  static constexpr int num_symmetries = 2;                     ///< as it is, turned by 180 degrees
+  static constexpr sgf_format sgf = sgf_format::hex(N, Swap);  ///< how its games are written in SGF
 
   /// The empty cells, and the swap at ply 1.
   BATCHMATE_HD constexpr action_set<num_actions> legal_actions() const {

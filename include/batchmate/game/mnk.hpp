@@ -3,6 +3,7 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/game/rectangle.hpp>
+#include <batchmate/game/sgf.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,7 @@ class mnk {
   static constexpr shape input{2, M, N};                             ///< own stones, opponent's stones
   static constexpr int max_plies = num_cells;                        ///< the full board
   static constexpr int num_symmetries = rectangle_symmetries(M, N);  ///< those of `rectangle_cell`
+  static constexpr sgf_format sgf = sgf_format::gomoku(M, N);        ///< how its games are written in SGF
 
   /// The empty cells.
   BATCHMATE_HD constexpr action_set<num_actions> legal_actions() const { return ~(stones_[0] | stones_[1]); }

@@ -3,6 +3,7 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/game/rectangle.hpp>
+#include <batchmate/game/sgf.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -16,9 +17,10 @@ namespace batchmate {
 /// can; the game is over when neither can, and the player with more discs has won.
 class othello {
  public:
-  static constexpr int num_actions = 65;  ///< the cells, then the pass
-  static constexpr int pass = 64;         ///< the action that passes
-  static constexpr shape input{2, 8, 8};  ///< own discs, opponent's discs
+  static constexpr int num_actions = 65;                    ///< the cells, then the pass
+  static constexpr int pass = 64;                           ///< the action that passes
+  static constexpr shape input{2, 8, 8};                    ///< own discs, opponent's discs
+  static constexpr sgf_format sgf = sgf_format::othello();  ///< how its games are written in SGF
   /// Number s: reflected across the diagonal a1 to h8 if s & 2, then turned by a half if s & 1.
   static constexpr int num_symmetries = 4;
 
@@ -113,6 +115,10 @@ class othello {
   /// Discs of the player to move and of the opponent.
   BATCHMATE_HD constexpr int discs() const { return bit_set<64>::popcount(mine_); }
   BATCHMATE_HD constexpr int opponent_discs() const { return bit_set<64>::popcount(theirs_); }
+  /// Discs by which black is ahead.
+  BATCHMATE_HD constexpr int black_lead() const {
+    return x_to_move_ ? discs() - opponent_discs() : opponent_discs() - discs();
+  }
 
  private:
   // The eight directions are four axes, up and down each.

@@ -17,7 +17,9 @@
 template <batchmate::game_with_text G>
 struct opening {
   G position;
-  std::string text;  ///< the moves from the start, or the position, as a file of openings has it
+  std::string text;            ///< the moves from the start, or the position, as a file of openings has it
+  G first{};                   ///< where the moves begin: the start, or the position itself
+  std::vector<int> actions{};  ///< the moves
 };
 
 /// Distinct unfinished positions after random moves from the start; a function of the seed. Throws
@@ -35,6 +37,7 @@ std::vector<opening<G>> random_openings(int count, int plies, std::uint64_t seed
       auto const legal = made.position.legal_actions();
       int const action = legal.nth(static_cast<int>(random.below(static_cast<std::uint32_t>(legal.count()))));
       made.text += (ply == 0 ? "" : " ") + G::action_text(action);
+      made.actions.push_back(action);
       made.position.play(action);
     }
     if (made.position.result() || !seen.insert(made.position.to_text()).second) continue;
@@ -50,7 +53,7 @@ template <batchmate::game_with_text G>
 opening<G> parse_opening(std::string const& line) {
   opening<G> made{{}, line};
   if (auto const position = G::from_text(line)) {
-    made.position = *position;
+    made.position = made.first = *position;
   } else {
     std::istringstream moves(line);
     int ply = 0;
@@ -63,6 +66,7 @@ opening<G> parse_opening(std::string const& line) {
       batchmate::expects(made.position.legal_actions().test(*action), "move ", ply, ", '", move,
                          "', cannot be played");
       made.position.play(*action);
+      made.actions.push_back(*action);
     }
   }
   batchmate::expects(!made.position.result(), "the game is over in this position");

@@ -1,5 +1,6 @@
 // Two networks, or two settings of one, play a match: from every opening two games with swapped colours, all at once.
 
+#include <batchmate/game/sgf.hpp>
 #include <batchmate/net/atomic_file.hpp>
 
 #include <common/flags.hpp>
@@ -44,25 +45,24 @@ struct job {
   double confidence = 0.95;  ///< of the interval of Elo
   double progress = 10;      ///< seconds between lines; 0: none
   std::string out;           ///< file of games; empty: none
+  std::string sgf;           ///< file of games as SGF; empty: none
   std::string summary;       ///< file, `-` for standard output, or empty
 };
 
-/// The file of games, if one is wanted; lines are whole or missing.
+/// A file of games, if one is wanted; lines are whole or missing.
 class game_file {
  public:
   /// Creates the file. Throws `batchmate::file_error`.
-  game_file(std::filesystem::path path, std::string const& game) : path_(std::move(path)) {
+  explicit game_file(std::filesystem::path path) : path_(std::move(path)) {
     if (path_.empty()) return;
     file_.reset(std::fopen(path_.c_str(), "wbe"));
     if (!file_) batchmate::throw_file_error(path_, "create");
     std::setvbuf(file_.get(), nullptr, _IOLBF, 1 << 16);  // people look at it while it grows
-    write("# " + game + ": pair, who moves first, points of the first player, opening, moves");
   }
 
-  /// Adds a line. Throws `batchmate::file_error`.
+  /// Adds a line, which ends with its newline. Throws `batchmate::file_error`.
   void write(std::string const& line) {
-    if (file_ && std::fputs((line + '\n').c_str(), file_.get()) < 0)
-      batchmate::throw_file_error(path_, "write");
+    if (file_ && std::fputs(line.c_str(), file_.get()) < 0) batchmate::throw_file_error(path_, "write");
   }
 
   /// Writes all that is left. Throws `batchmate::file_error`.
@@ -115,10 +115,24 @@ void add_flags(CLI::App& app, job& to, typed& in) {
   app.add_option("--threads", to.match.threads, "Changes no game; default: one a core")
       ->check(CLI::Range(1, 1024));
   app.add_option("--out", to.out, "File for the games, a line each, in their order");
+  app.add_option("--sgf", to.sgf, "File for the games as SGF, likewise; for games that SGF knows");
   app.add_option("--summary", to.summary, "File for the result as JSON; - for standard output");
   app.add_option("--progress", to.progress, "Seconds between lines on standard error; 0: none")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
+}
+
+/// Whether SGF knows a game of the programs.
+bool has_sgf(std::string const& game) {
+  return common::with_game(game, []<batchmate::game G>() { return batchmate::game_with_sgf<G>; });
+}
+
+/// Throws `common::usage_error` if SGF does not know the game.
+void check_sgf(std::string const& game) {
+  if (has_sgf(game)) return;
+  auto known = common::game_names();
+  std::erase_if(known, [](std::string const& name) { return !has_sgf(name); });
+  throw common::usage_error("--sgf: SGF does not know " + game + ", but " + common::listed(known));
 }
 
 /// The rest of the job. Throws `common::usage_error`.
@@ -129,6 +143,8 @@ void complete(job& to, typed const& in) {
                                                {"fpu-reduction", in.fpu_reduction}})
     if (!value.empty()) usual.emplace_back(key, value);
   to.match.players = {parse_player("--first", in.first, usual), parse_player("--second", in.second, usual)};
+  to.match.sgf = !to.sgf.empty();
+  if (to.match.sgf) check_sgf(to.game);
   if (!in.test.empty()) to.test = parse_sprt("--sprt", in.test);
   if (!std::all_of(in.openings.begin(), in.openings.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     to.match.openings_file = in.openings;
@@ -250,13 +266,18 @@ int main(int argc, char** argv) {
   return common::guarded("match", [&] {
     complete(wanted, in);
     common::interrupt_watch const interrupt;
-    game_file file(wanted.out, wanted.game);
-    scoreboard board(
-        wanted.test, interrupt.token(), [&](std::string const& line) { file.write(line); }, tell,
-        std::chrono::duration<double>(wanted.progress));
+    game_file file(wanted.out), sgf(wanted.sgf);
+    file.write("# " + wanted.game + ": pair, who moves first, points of the first player, opening, moves\n");
+    auto const write = [&](finished_game const& game) {
+      file.write(game.line + '\n');
+      sgf.write(game.sgf);
+    };
+    scoreboard board(wanted.test, interrupt.token(), write, tell,
+                     std::chrono::duration<double>(wanted.progress));
     match_facts const facts = common::with_game(
         wanted.game, [&]<batchmate::game G>() { return play_match<G>(wanted.match, board); });
     file.finish();
+    sgf.finish();
     print(wanted.summary == "-" ? stderr : stdout, wanted, facts, board);
     write_summary(wanted.summary, summary_of(wanted, facts, board).dump(2) + "\n");
     return interrupt.received() ? 128 + interrupt.received() : 0;

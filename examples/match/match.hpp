@@ -19,6 +19,7 @@ struct match_settings {
   std::uint64_t seed = 1;               ///< of the openings and of searches that draw
   int games = 256;                      ///< in flight, at most; changes no game
   int threads = 1;                      ///< changes no game
+  bool sgf = false;                     ///< whether finished games are told as SGF, too
 };
 
 /// What there was to play.
@@ -29,6 +30,7 @@ struct match_facts {
 
 /// Plays a match, many games at once: from every opening two games, the players swapping sides. A game is a function
 /// of the seed, its number, the searches' settings and the evaluators' answers. Throws `common::usage_error` and the
-/// library's errors. Every game's is compiled in a file of its own.
+/// library's errors, also for openings that SGF cannot tell if SGF is asked for. Every game's is compiled in a file of
+/// its own.
 template <batchmate::game G>
 match_facts play_match(match_settings const& settings, scoreboard& board);

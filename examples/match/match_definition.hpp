@@ -4,6 +4,7 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/eval/answers.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
+#include <batchmate/game/sgf.hpp>
 
 #include <common/openings.hpp>
 #include <match/match.hpp>
@@ -151,9 +152,22 @@ class match_worker {
                                   openings_[static_cast<std::size_t>(pair)].text, '\t');
     for (std::size_t i = 0; i < game.actions.size(); ++i)
       done.line += (i > 0 ? " " : "") + G::action_text(game.actions[i]);
+    if constexpr (batchmate::game_with_sgf<G>)
+      if (settings_.sgf) done.sgf = sgf_of(game, openings_[static_cast<std::size_t>(pair)]);
     board_.finish(game.number, std::move(done));
     --playing_;
     begin(game);
+  }
+
+  /// The whole game with its opening. Black is who moves first in it, and that may be either player.
+  std::string sgf_of(one_game const& game, opening<G> const& from) const {
+    std::vector<int> actions = from.actions;
+    actions.insert(actions.end(), game.actions.begin(), game.actions.end());
+    auto record = batchmate::sgf_of<G>(std::move(actions), from.first);
+    std::size_t const black = (static_cast<std::size_t>(game.number) + from.actions.size()) % 2;
+    record.black = settings_.players[black].text;
+    record.white = settings_.players[1 - black].text;
+    return batchmate::write_sgf(record);
   }
 
   /// Begins the next game of the match, if one is left.
@@ -221,11 +235,22 @@ class match_evaluators {
   std::array<std::vector<batchmate::any_evaluator<G>>, 2> held_;  // (players, threads or 1)
 };
 
+/// Throws `file_error` if games from one of these openings cannot be told as SGF.
+template <batchmate::game G>
+void check_sgf(std::vector<opening<G>> const& openings) {
+  if constexpr (batchmate::game_with_sgf<G>)
+    for (auto const& from : openings)
+      if (!batchmate::is_usual_opening(from.first))
+        throw batchmate::file_error(
+            "--sgf: games must begin from the usual position or with moves, not from " + from.text);
+}
+
 template <batchmate::game G>
 match_facts play_match(match_settings const& settings, scoreboard& board) {
   auto const openings = settings.openings_file.empty()
                             ? random_openings<G>(settings.openings, settings.opening_plies, settings.seed)
                             : openings_in<G>(settings.openings_file);
+  if (settings.sgf) check_sgf(openings);
   std::array players{common::make_evaluator<G>(settings.players[0].evaluator).evaluator,
                      common::make_evaluator<G>(settings.players[1].evaluator).evaluator};
   match_facts const facts{{players[0].identity(), players[1].identity()}, static_cast<int>(openings.size())};

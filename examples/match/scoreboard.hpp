@@ -22,6 +22,7 @@ struct finished_game {
   int half_points = 0;  ///< of the first player: 2 for a win, 1 for a draw
   int plies = 0;        ///< from the opening on
   std::string line;     ///< for the file of games
+  std::string sgf{};    ///< the game as SGF, with its line's end; empty unless it is asked for
 };
 
 /// The result of a match, from the first player's side.
@@ -43,14 +44,15 @@ class scoreboard {
  public:
   using clock = std::chrono::steady_clock;  ///< tells when progress is due
 
-  /// `on_line` gets every counted game's line in order; `on_progress` is called about every `every`, if that is
+  /// `on_game` gets every counted game in order; `on_progress` is called about every `every`, if that is
   /// positive. Both are called by one thread at a time.
-  scoreboard(std::optional<sprt> test, std::stop_token stop, std::function<void(std::string const&)> on_line,
+  scoreboard(std::optional<sprt> test, std::stop_token stop,
+             std::function<void(finished_game const&)> on_game,
              std::function<void(match_score const&)> on_progress = {},
              std::chrono::duration<double> every = {})
       : test_(test),
         stop_(std::move(stop)),
-        on_line_(std::move(on_line)),
+        on_game_(std::move(on_game)),
         on_progress_(std::move(on_progress)),
         every_(every) {}
 
@@ -102,7 +104,7 @@ class scoreboard {
       score_.plies += game->plies;
       for (char const c : game->line)
         score_.games_hash = batchmate::mix_bits(score_.games_hash * 31 + static_cast<unsigned char>(c) + 1);
-      on_line_(game->line);
+      on_game_(*game);
     }
     ++score_.pairs.of[static_cast<std::size_t>(moving_first.half_points + moving_second.half_points)];
     if (!test_) return;
@@ -113,7 +115,7 @@ class scoreboard {
   int games_ = 0;
   std::optional<sprt> test_;
   std::stop_token stop_;
-  std::function<void(std::string const&)> on_line_;
+  std::function<void(finished_game const&)> on_game_;
   std::function<void(match_score const&)> on_progress_;
   std::chrono::duration<double> every_;
   std::atomic<int> next_{0};

@@ -247,6 +247,59 @@ class OpeningsTest(Match):
                       self.refused(1, *self.players, "--opening-plies", "1", "--openings", "8"))
 
 
+class SgfTest(Match):
+    players = ["--first", "uniform,simulations=4", "--second", "rollout,simulations=2"]
+
+    def sgf(self, *flags):
+        """(games as lists of a line's fields, games of the SGF file as (properties, moves))."""
+        path = self.folder / "games.sgf"
+        _, games = self.play(*self.players, "--sgf", path, *flags)
+        found = []
+        for line in path.read_text().splitlines():
+            root, *moves = re.fullmatch(r"\(;(.*)\)", line)[1].split(";")
+            moves = [re.fullmatch(r"([BW])\[([a-z0-9]*)\]", move).groups() for move in moves]
+            self.assertEqual([colour for colour, _ in moves], [*"BW" * len(moves)][:len(moves)])
+            found.append((dict(re.findall(r"([A-Z]+)\[([^]]*)\]", root)), [move for _, move in moves]))
+        return games, found
+
+    def test_tells_the_games_of_the_other_file(self):
+        def as_cells(move):
+            return move or "pass"
+
+        def as_letters(move):
+            return f"{move[0]}{ord(move[1]) - ord('a') + 1}" if move else "pass"
+
+        for game, number, size, cell, plies in [("othello", 2, 8, as_cells, 4), ("hex7", 11, 7, as_cells, 3),
+                                                ("gomoku", 4, 15, as_letters, 5), ("go9", 1, 9, as_letters, 2)]:
+            with self.subTest(game):
+                games, found = self.sgf("--game", game, "--openings", "3", "--opening-plies", str(plies))
+                self.assertEqual(len(found), 6)
+                for (_, mover, points, opening, moves), (properties, told) in zip(games, found):
+                    self.assertEqual((properties["FF"], properties["GM"], properties["SZ"]), ("4", str(number), str(size)))
+                    self.assertEqual([cell(move) for move in told], opening.split() + moves.split())
+                    # The first player is black if it moves first after an even number of plies.
+                    is_black = (mover == "first") == (plies % 2 == 0)
+                    names = [properties["PB"], properties["PW"]]
+                    self.assertEqual(names if is_black else names[::-1], self.players[1::2])
+                    winner = {"B": 2 if is_black else 0, "W": 0 if is_black else 2, "0": 1}[properties["RE"][0]]
+                    self.assertEqual(winner, score_of(points))
+
+    def test_openings_are_moves_and_komi_is_told(self):
+        start = "/".join(["." * 9] * 9)
+        games, found = self.sgf("--game", "go9", "--openings", self.openings("pass e5", start + " x 6.5"))
+        self.assertEqual([properties["KM"] for properties, _ in found], ["7.5", "7.5", "6.5", "6.5"])
+        self.assertEqual(found[0][1][:2], ["", "ee"])
+        position = "/".join(["." * 9] * 8 + ["x........"]) + " o 7.5"
+        self.assertIn(position, self.refused(1, "--game", "go9", "--sgf", self.folder / "x", "--openings",
+                                             self.openings("e5", position)))
+
+    def test_games_that_sgf_does_not_know_are_refused(self):
+        path = self.folder / "games.sgf"
+        for game in ["connect4", "tictactoe", "breakthrough8"]:
+            self.assertIn(f"--sgf: SGF does not know {game}, but hex7, ", self.refused(2, "--game", game, "--sgf", path))
+        self.assertFalse(path.exists())
+
+
 class StrengthTest(Match):
     """benchmarks/strength.py."""
 
@@ -297,6 +350,7 @@ class FlagsTest(Match):
     def test_files_that_cannot_be_read_or_written_are_named(self):
         self.assertIn("no/such.safetensors", self.refused(1, "--first", "no/such.safetensors"))
         self.assertIn("/no/games", self.refused(1, "--out", "/no/games", *TWO_SETTINGS))
+        self.assertIn("/no/games", self.refused(1, "--game", "hex7", "--sgf", "/no/games", *TWO_SETTINGS))
 
     def test_help_explains_flags_and_settings(self):
         out = self.output("--help")

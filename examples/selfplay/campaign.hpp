@@ -136,9 +136,11 @@ class campaign {
   }
 
   bool wait_for_disk(batchmate::disk_full_error const& full) {
-    if (!wanted_.wait_for_disk || stop_.stop_requested()) return false;
+    auto const ends = [this] { return stop_.stop_requested() || stopped_by_user_.stop_requested(); };
+    if (!wanted_.wait_for_disk || ends()) return false;
     tell_disk_full(full);
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    for (int tenth = 0; tenth < 10 && !ends(); ++tenth)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
     return true;
   }
 
@@ -155,7 +157,18 @@ class campaign {
     if (!phases_.empty()) return;
     newcomer_ = true;
     phases_.push_back({0, wanted_.rank.rank, "", ""});
-    if (watch_.is_folder()) phases_.front().file = keep(watch_.first(), 0);
+    if (watch_.is_folder()) phases_.front().file = keep_first();
+  }
+
+  /// `keep` for the network that the run begins with, without which it cannot go on.
+  std::string keep_first() {
+    for (;;) {
+      try {
+        return keep(watch_.first(), 0);
+      } catch (batchmate::disk_full_error const& full) {
+        if (!wait_for_disk(full)) throw;
+      }
+    }
   }
 
   /// The network file as it will be read again when the run is resumed: a copy in the run's folder.

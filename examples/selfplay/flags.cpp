@@ -28,7 +28,7 @@ char const* const examples = R"(Examples:
 
 The same seed gives the same games under every batching policy, with any number of threads and games in flight:
 compare episodes_hash. Exit status: 0, 1 for what goes wrong at work (a file, the network, memory), 2 for bad
-flags, 130 and 143 after Ctrl-C and SIGTERM, when finished games have been kept.)";
+flags, 130, 143 and 129 after Ctrl-C, SIGTERM and SIGHUP, when finished games have been kept.)";
 
 /// A range that `--help` does not spell out.
 template <class T>

@@ -1,9 +1,10 @@
 /// Plays many games against itself at once and writes training rows: see --help.
 #include <common/games.hpp>
-#include <common/interrupt.hpp>
 #include <selfplay/play.hpp>
+#include <selfplay/signals.hpp>
 
 #include <cstdio>
+#include <string>
 #include <variant>
 
 int main(int argc, char** argv) {
@@ -12,12 +13,19 @@ int main(int argc, char** argv) {
     if (int const* const status = std::get_if<int>(&parsed)) return *status;
     job const& wanted = std::get<job>(parsed);
     check_summary_place(wanted.summary);
-    common::interrupt_watch const interrupt;
+    run_signals const signals;
     std::FILE* const text = wanted.summary == "-" ? stderr : stdout;
-    run_result const result = common::with_game(
-        wanted.game, [&]<batchmate::game G>() { return play<G>(wanted, text, interrupt.token()); });
-    print_summary(text, wanted, result);
-    write_summary(wanted, result);
-    return interrupt.received() ? 128 + interrupt.received() : 0;
+    try {
+      run_result const result = common::with_game(
+          wanted.game, [&]<batchmate::game G>() { return play<G>(wanted, text, signals.token()); });
+      print_summary(text, wanted, result);
+      write_summary(wanted, result);
+    } catch (batchmate::disk_full_error const& full) {
+      if (!wanted.wait_for_disk || signals.status() == 0) throw;
+      note(stderr,
+           std::string("interrupted while the disk is full; what it holds is whole, and --resume goes on: ") +
+               full.what());
+    }
+    return signals.status();
   });
 }

@@ -11,6 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -58,6 +61,17 @@ bool interrupted(job const& wanted, run_result const& result) {
 
 std::string limit_text(job const& wanted) {
   return wanted.memory_limit > 0 ? ", the limit is " + bytes_text(wanted.memory_limit) : "";
+}
+
+/// Sends what was printed. Where nobody takes it, say a pipe whose reader has gone, that is told once and the run goes on:
+/// its data are what it is for.
+void send(std::FILE* to) {
+  static std::atomic<bool> told{false};
+  if (std::fflush(to) == 0 || told.exchange(true)) return;
+  int const reason = errno;
+  if (to != stderr)
+    common::complain("selfplay",
+                     std::string("note: no more is printed: standard output: ") + std::strerror(reason));
 }
 
 }  // namespace
@@ -115,7 +129,7 @@ void print_head(std::FILE* to, job const& wanted, run_facts const& facts) {
   line("batching", facts.batching + ", " + std::to_string(wanted.threads) + " threads");
   line("memory", bytes_text(facts.planned_bytes) + " planned" + limit_text(wanted));
   line("output", wanted.out.empty() ? "none (see --out)" : wanted.folder().string());
-  std::fflush(to);
+  send(to);
 }
 
 void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes) {
@@ -125,13 +139,13 @@ void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes)
                                  " bytes at the journal's end were no whole episode")
                                     .c_str()
                               : "");
-  std::fflush(to);
+  send(to);
 }
 
 void note(std::FILE* to, std::string const& text) {
   bool const live = isatty(fileno(to)) == 1;
   std::fprintf(to, "%sselfplay: note: %s\n", live ? "\r\033[K" : "", text.c_str());
-  std::fflush(to);
+  send(to);
 }
 
 void print_stall(double seconds, std::vector<batchmate::activity> const& workers) {
@@ -197,13 +211,13 @@ void progress_lines::operator()(run_news const& now) {
   if (!live_) line = duration_text(s.seconds) + "  " + line;
   if (live_) line.resize(std::min(line.size(), static_cast<std::size_t>(columns_of(to_) - 1)));
   std::fprintf(to_, live_ ? "\r%s\033[K" : "%s\n", line.c_str());
-  std::fflush(to_);
+  send(to_);
 }
 
 void progress_lines::clear() {
   if (!live_ || before_.done.seconds == 0) return;
   std::fputs("\r\033[K", to_);
-  std::fflush(to_);
+  send(to_);
 }
 
 void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
@@ -250,7 +264,7 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
   line("memory", bytes_text(peak_bytes()), "at its peak",
        bytes_text(result.facts.planned_bytes) + " planned");
   line("games' hash", hash_text(kept.hash), "", "");
-  std::fflush(to);
+  send(to);
 }
 
 void check_summary_place(std::string const& place) {

@@ -8,12 +8,14 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -74,9 +76,10 @@ def run(out, *flags, faults="", cwd=None):
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def start(out, *flags):
-    return subprocess.Popen(command(out, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            stdin=subprocess.DEVNULL)
+def start(out, *flags, faults="", stdout=subprocess.PIPE, prepare=None):
+    """Starts the program; `prepare` is called in its process before that."""
+    return subprocess.Popen(command(out, *flags), stdout=stdout, stderr=subprocess.PIPE, text=True,
+                            stdin=subprocess.DEVNULL, env=environment(faults), preexec_fn=prepare)
 
 
 def finish(process):
@@ -342,19 +345,41 @@ class DiskTest(Faults):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(wait, waits))
 
-    def test_a_wait_for_the_disk_ends_with_a_signal(self):
+    def test_a_wait_for_the_disk_ends_with_a_signal_and_keeps_what_the_disk_has_taken(self):
         self.faulty()
+        self.reference(SMALL)
         out = self.folder / "out"
-        process = subprocess.Popen(command(out, *SMALL, "--wait-for-disk"), text=True, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, env=environment(f"{out}:60-:ENOSPC"))
+        calls = run(out, *SMALL, faults=f"{out}:1-:trace").faults
+        shutil.rmtree(out)
+        appended = [int(number) for number, call, path in calls if (call, Path(path).name) == ("write", "journal")]
+        # Before there is a folder, under way, and when the last shard is written.
+        for number, sent, kept in [(1, signal.SIGINT, 0), (appended[40], signal.SIGTERM, 20),
+                                   (appended[40], signal.SIGHUP, 20), (len(calls) - 5, signal.SIGINT, 60)]:
+            process = start(out, *SMALL, "--wait-for-disk", faults=f"{out}:{number}-:ENOSPC")
+            self.wait_to_be_told(process, "waiting for space")
+            process.send_signal(sent)
+            ended = finish(process)
+            self.assertEqual(ended.status, 128 + sent, ended.err)
+            self.assertEqual(len(ended.lines), 1, ended.err)
+            self.assertRegex(ended.err, "interrupted while the disk is full; .*: No space left on device")
+            again = self.resume(out, SMALL).out
+            found = re.search("resumed +([0-9]+) episodes", again)
+            self.assertGreaterEqual(int(found[1]) if found else 0, kept)
+            shutil.rmtree(out)
+
+    def wait_to_be_told(self, process, text):
         line = process.stderr.readline()
-        while "waiting for space" not in line and line:
+        while text not in line:
+            self.assertTrue(line, f"{text} was not told")
             line = process.stderr.readline()
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=LIMIT)
-        self.assertEqual(process.returncode, 1, err)
-        self.assertIn("No space left on device", err.splitlines()[-1])
-        self.resume(out, SMALL)
+
+    def test_a_file_that_may_not_grow_ends_the_run(self):
+        for limit in [100, 3000, 20_000]:  # run.json, the journal, a shard
+            out = self.folder / "out"
+            ended = finish(start(out, *SMALL, prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))))
+            self.assert_refused(ended, out, "cannot write: File too large")
+            self.resume(out, SMALL)
+            shutil.rmtree(out)
 
     def test_a_folder_that_cannot_be_written_is_named_before_anything_is_played(self):
         self.faulty()
@@ -403,7 +428,7 @@ class DiskTest(Faults):
 
 class SignalTest(Faults):
     def test_one_signal_ends_a_run_with_its_data_whole(self):
-        for number, status in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+        for number, status in [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]:
             out = self.folder / "out"
             process = start(out, *ENDLESS)
             until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
@@ -421,6 +446,57 @@ class SignalTest(Faults):
             ended = self.resume(out, but(ENDLESS, episodes=numbers[-1] + 1))
             self.assertIn(f"resumed     {games:,} episodes are there already", ended.out)
             shutil.rmtree(out)
+
+    def test_a_run_on_a_terminal_that_is_closed_ends_with_its_data_whole(self):
+        ours, theirs = os.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+        out = self.folder / "out"
+        process = start(out, *but(ENDLESS, progress=0.05), stdout=theirs, prepare=take_terminal)
+        os.close(theirs)
+        until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
+        os.close(ours)
+        self.assertEqual(finish(process).status, 129)
+        self.resume(out, but(ENDLESS, episodes=self.episodes_in(out)))
+
+    def test_a_run_under_nohup_outlives_its_terminal(self):
+        out = self.folder / "out"
+        process = start(out, *ENDLESS, prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        until(lambda: (out / "rows-000000.safetensors").exists(), "a shard")
+        process.send_signal(signal.SIGHUP)
+        shards = len(list(out.glob("rows-*.safetensors")))
+        until(lambda: len(list(out.glob("rows-*.safetensors"))) > shards, "more shards")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(finish(process).status, 130)
+
+    def episodes_in(self, out):
+        """The number after the last game that is there."""
+        lines = "".join(path.read_text() for path in sorted(out.glob("games-*"))).splitlines()
+        return 1 + int(lines[-1].split()[0])
+
+    def test_whoever_reads_what_a_run_prints_may_go_away(self):
+        out = self.folder / "out"
+        process = start(out, *but(LONGER, progress=0.01))
+        self.assertTrue(process.stdout.readline().startswith("game "))
+        process.stdout.close()
+        with process.stderr:
+            err = process.stderr.read()
+        self.assertEqual(process.wait(LIMIT), 0)
+        self.assertEqual(err, "selfplay: note: no more is printed: standard output: Broken pipe\n")
+        self.assert_same(out, LONGER)
+
+    def test_a_summary_that_nobody_takes_is_an_error_when_all_data_are_there(self):
+        out = self.folder / "out"
+        process = start(out, *SMALL, "--summary", "-")
+        process.stdout.close()
+        with process.stderr:
+            err = process.stderr.read()
+        self.assertEqual(process.wait(LIMIT), 1)
+        self.assertEqual(err.splitlines()[-1], "selfplay: standard output: cannot write: Broken pipe")
+        self.assert_same(out, SMALL)
 
     def slow(self):
         """A run whose first batch takes long."""

@@ -1,4 +1,5 @@
 #include <batchmate/batch/lockstep.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/self_play.hpp>
@@ -13,9 +14,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
@@ -73,6 +78,65 @@ std::vector<std::size_t> shuffled(std::size_t n, std::uint64_t seed) {
   bm::random_stream random{bm::random_key{seed}};
   for (std::size_t i = 0; i < n; ++i) std::swap(order[i], order[std::min(n - 1, i + random.below(8))]);
   return order;
+}
+
+/// Connect Four in which something may be wrong with games that begin at a marked position.
+struct troubled : bm::connect4 {
+  enum class trouble { none, throws, stuck, endless, no_value };
+  static inline trouble what = trouble::none;
+  bool is_marked = false;
+  int plies = 0;
+
+  bool is_wrong(trouble with) const { return is_marked && what == with && plies > 6; }
+  void play(int action) {
+    if (is_wrong(trouble::throws)) throw planned_failure();
+    if (!is_wrong(trouble::endless)) connect4::play(action);
+    ++plies;
+  }
+  bm::action_set<7> legal_actions() const {
+    return is_wrong(trouble::stuck) ? bm::action_set<7>{} : connect4::legal_actions();
+  }
+  std::optional<float> result() const {
+    if (is_wrong(trouble::no_value)) return std::numeric_limits<float>::quiet_NaN();
+    return is_wrong(trouble::endless) ? std::nullopt : connect4::result();
+  }
+  static std::optional<troubled> from_text(std::string_view) { return std::nullopt; }
+};
+
+/// Plays what is missing of 40 games, the 26th and last but one of which are marked; how many are new.
+int play_troubled(temporary_folder const& folder, bm::any_evaluator<troubled> evaluator) {
+  bm::openings<troubled> opening;
+  opening.positions.resize(40);
+  opening.positions[25].is_marked = opening.positions[38].is_marked = true;
+  bm::self_play play{opening, bm::puct{.simulations = 4}, bm::lockstep{.games = 4}, std::move(evaluator)};
+  bm::run_folder<troubled> run(in(folder, earlier::resume), opening);
+  int taken = 0;
+  bm::run_options options{.episodes = 40, .seed = 3, .threads = 2, .in_order = false};
+  options.admit = [&](std::int64_t n) { return run.has(n) ? bm::admission::skip : bm::admission::play; };
+  auto const sink = [&](bm::episode<troubled> const& e) {
+    run(e);
+    ++taken;
+  };
+  try {
+    play.run(options, sink);
+  } catch (...) {
+    run.finish();
+    CHECK(run.totals().episodes == run.resumed() + taken);
+    throw;
+  }
+  run.finish();
+  return taken;
+}
+
+/// How many games and rows lie in a folder's files, all of which can be read.
+std::pair<int, int> games_and_rows(temporary_folder const& folder) {
+  int games = 0, rows = 0;
+  for (auto const& [name, bytes] : data(folder))
+    if (name.starts_with("games-"))
+      games += static_cast<int>(std::count(bytes.begin(), bytes.end(), std::byte{'\n'})) - 1;
+    else
+      rows += static_cast<int>(bm::tensor_file(folder.path() / name).at("policy").extents[0]);
+  return {games, rows};
 }
 
 std::uint64_t hash_of_all() {
@@ -292,6 +356,40 @@ TEST_CASE("a journal that ends in the middle of an episode loses that one alone"
   CHECK(run.resumed() == 9);
   CHECK_FALSE(run.has(9));
   CHECK(run.lost_bytes() > 0);
+}
+
+TEST_CASE(
+    "a run that an evaluator or a game ends has written what was finished, and goes on when it is mended") {
+  temporary_folder const whole;
+  CHECK(play_troubled(whole, fake_network{}) == 40);
+  auto const ended_by = [&](std::function<bm::any_evaluator<troubled>()> const& made, char const* expected) {
+    temporary_folder const folder;
+    for (int turn = 0; turn < 2; ++turn) {  // it goes wrong again, maybe a little later
+      CHECK_THROWS_WITH(play_troubled(folder, made()), doctest::Contains(expected));
+      auto const [games, rows] = games_and_rows(folder);
+      CHECK(games > 0);
+      CHECK(games < 40);
+      CHECK(rows >= 7 * games);
+    }
+    troubled::what = troubled::trouble::none;
+    auto const before = games_and_rows(folder).first;
+    CHECK(play_troubled(folder, fake_network{}) == 40 - before);
+    CHECK(data(folder) == data(whole));
+  };
+  using place = failing_network::place;
+  for (place where : {place::submit, place::wait})
+    ended_by([&] { return failing_network{400, where}; }, "planned failure");
+  using fault = faulty_network::fault;
+  for (fault what : {fault::nan_value, fault::nan_prior, fault::large_value, fault::large_priors})
+    ended_by([&] { return faulty_network{400, what}; }, "evaluator faulty: row");
+  using trouble = troubled::trouble;
+  for (auto const& [what, expected] : {std::pair(trouble::throws, "planned failure"),
+                                       std::pair(trouble::stuck, "neither a result nor a legal"),
+                                       std::pair(trouble::endless, "is not finished after max_plies"),
+                                       std::pair(trouble::no_value, "ends with")}) {
+    troubled::what = what;
+    ended_by([] { return fake_network{}; }, expected);
+  }
 }
 
 TEST_CASE("what goes wrong with the files is thrown to the run, and to its end") {

@@ -56,7 +56,7 @@ class run_folder {
 
   /// What it allocates, in bytes, beside the records of episodes that wait for an older one.
   static std::size_t bytes(shard_settings const& settings) {
-    return row_writer<G>::bytes(settings) + most_queued;
+    return row_writer<G>::bytes(settings) + 2 * most_queued;
   }
 
   /// Whether the episode was finished before this object was made.
@@ -83,8 +83,12 @@ class run_folder {
   /// Bytes at the journal's end that were no whole episode; those episodes are played again.
   std::size_t lost_bytes() const { return files_.lost_bytes(); }
 
-  /// Takes a finished episode. Throws what went wrong with the files, now or before.
+  /// Takes a finished episode. Throws what went wrong with the files, now or before, and `contract_error` for
+  /// a game that ends with no value.
   void operator()(episode<G> const& finished) {
+    float const value = finished.result();
+    expects(value >= loss && value <= win, "game: episode ", finished.number, " ends with ", value,
+            ", expected -1 to 1");
     std::int64_t const place = place_of(finished.number);
     auto record = records::of(place, finished);
     std::uint64_t const hash = numbered_hash(finished);
@@ -120,7 +124,8 @@ class run_folder {
   }
 
  private:
-  static constexpr std::size_t most_queued = std::size_t{16} << 20;  // bytes
+  // Bytes that wait for the writing thread, which has as many at work.
+  static constexpr std::size_t most_queued = std::size_t{2} << 20;
 
   struct item {
     std::int64_t place;             // of an episode; -1: it is a phase
@@ -144,7 +149,7 @@ class run_folder {
   void enqueue(std::unique_lock<std::mutex>& lock, item next) {
     changed_.wait(lock, [&] { return queued_bytes_ < most_queued || failure_; });
     if (failure_) std::rethrow_exception(failure_);
-    queued_bytes_ += next.record.size();
+    queued_bytes_ += sizeof next + next.record.size();
     queue_.push_back(std::move(next));
     ++queued_;
     changed_.notify_all();
@@ -183,12 +188,12 @@ class run_folder {
       else
         changed_.wait_until(lock, synced_at_ + settings_.sync_every, has_work);
       taken.swap(queue_);
+      queued_bytes_ = 0;
       if (taken.empty() && closing_) return false;
     }
-    std::size_t bytes = 0;
+    changed_.notify_all();
     bool urgent = false;
     for (item& next : taken) {
-      bytes += next.record.size();
       urgent |= next.place < 0;
       if (next.place < 0)
         files_.append(std::move(next.phase));
@@ -201,7 +206,6 @@ class run_folder {
     bool const sync = written_ > synced_ && (urgent || now - synced_at_ >= settings_.sync_every);
     if (sync) files_.sync();
     std::lock_guard lock(mutex_);
-    queued_bytes_ -= bytes;
     if (sync) {
       synced_ = written_;
       synced_at_ = now;

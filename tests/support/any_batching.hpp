@@ -6,13 +6,15 @@
 #include <batchmate/batch/overlapped.hpp>
 #include <batchmate/batch/per_tree.hpp>
 
+#include <concepts>
 #include <functional>
 #include <string>
 #include <vector>
 
-/// Any batching policy that connects nothing, chosen at run time.
+/// The plan of any batching policy, chosen at run time. It connects nothing.
 struct any_batching {
-  template <batchmate::batching B>
+  template <class B>
+    requires(!std::same_as<B, any_batching> && batchmate::batching<B>)
   any_batching(B policy)  // NOLINT: converts on purpose
       : plan_([policy](batchmate::batch_demand demand) { return policy.plan(demand); }),
         identity_(policy.identity()) {}

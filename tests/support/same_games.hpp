@@ -45,6 +45,6 @@ void check_same_games(S const& search, std::string const& name, batchmate::any_e
       for (any_batching const& policy : any_batching::all(max_batch))
         if (turn++ % every == 0) check(policy, evaluator, threads);
       batchmate::shared_queue const queue{.games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
-      if (turn++ % every == 0) check(queue, queue.connect<G>(evaluator), threads);
+      if (turn++ % every == 0) check(any_batching(queue), queue.connect<G>(evaluator), threads);
     }
 }

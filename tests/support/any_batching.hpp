@@ -14,8 +14,8 @@
 /// The plan of any batching policy, chosen at run time. It connects nothing.
 struct any_batching {
   template <class B>
-    requires(!std::same_as<B, any_batching> && batchmate::batching<B>)
-  any_batching(B policy)  // NOLINT: converts on purpose
+  requires(!std::same_as<B, any_batching> && batchmate::batching<B>)
+      any_batching(B policy)  // NOLINT: converts on purpose
       : plan_([policy](batchmate::batch_demand demand) { return policy.plan(demand); }),
         identity_(policy.identity()) {}
 

@@ -271,7 +271,9 @@ class SystemCallTest(Faults):
 
     def test_a_run_that_keeps_the_newest_shards_and_is_killed_at_any_call_keeps_the_same(self):
         self.assertGreater(min(name for name in self.reference(KEEPING) if name.startswith("rows")), "rows-000001")
-        self.sweep(KEEPING, self.killed("kill"), self.halfway(KEEPING), ["--resume"])
+        for action in ["kill", "kill-after"]:
+            self.sweep(KEEPING, self.killed(action), self.halfway(KEEPING), ["--resume"])
+            shutil.rmtree(self.folder / "half")
 
     def test_a_run_any_of_whose_calls_fails_says_so_and_goes_on(self):
         self.sweep(SMALL, self.failed("EIO", "Input/output error"))
@@ -281,6 +283,15 @@ class SystemCallTest(Faults):
 
     def test_a_resumed_run_any_of_whose_calls_fails_says_so_and_goes_on(self):
         self.sweep(KEEPING, self.failed("EIO", "Input/output error"), self.halfway(KEEPING), ["--resume"])
+
+    def test_after_a_write_that_failed_nothing_more_is_written(self):
+        out = self.folder / "out"
+        calls = self.calls(SMALL)
+        writes = [int(number) for number, call, path in calls if call == "write" and path.endswith("/journal")]
+        self.assert_refused(run(out, *SMALL, faults=f"{out}:{writes[20]}:EIO"), out / "journal", "Input/output error")
+        self.assertEqual([path.name for path in out.glob("*-*")], [])
+        # The journal begins with one record of progress.
+        self.assertRegex(self.resume(out, SMALL).out, "resumed +20 episodes are there already\n")
 
     def test_writes_that_take_a_part_at_a_time_are_gone_on_with(self):
         out = self.folder / "out"
@@ -416,13 +427,19 @@ class DiskTest(Faults):
 
     def test_a_folder_that_is_taken_away_under_way_ends_the_run(self):
         out, moved = self.folder / "out", self.folder / "moved"
-        for is_moved in [False, True]:
+        for what in ["removed", "replaced", "moved"]:
             process = start(out, *ENDLESS)
             until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
             out.rename(moved)
-            if not is_moved:
+            if what == "replaced":
+                shutil.copytree(moved, out)
+                copied = data(out)
+            if what != "moved":
                 shutil.rmtree(moved)
             self.assert_refused(finish(process), f"selfplay: {out}/")
+            if what == "replaced":
+                self.assertEqual(data(out), copied)
+                shutil.rmtree(out)
         self.assertEqual(run(moved, *but(ENDLESS, episodes=1), "--resume").status, 0)
 
 
@@ -572,6 +589,13 @@ class SettingsTest(Faults):
             self.assert_same(out, but(SMALL, episodes=episodes))
             episodes += 10
 
+    def test_asking_for_fewer_episodes_than_there_are_removes_none(self):
+        out = self.folder / "out"
+        self.assertEqual(run(out, *SMALL).status, 0)
+        ended = run(out, *but(SMALL, episodes=10), "--resume")
+        self.assertEqual((ended.status, ended.err), (0, ""))
+        self.assert_same(out, SMALL)
+
     def test_a_folder_with_data_is_gone_on_with_overwritten_or_refused_as_asked(self):
         out = self.folder / "out"
         self.resume(out, SMALL)  # there is nothing yet
@@ -609,8 +633,8 @@ class SettingsTest(Faults):
                 self.assert_same(out, SMALL, f"{threads} threads, {batching}")
 
 
-class NetworkTest(Faults):
-    """Networks that cannot be used, at the start and under way."""
+class WithNetworks(Faults):
+    """Has the shipped network, and can change it."""
 
     def setUp(self):
         super().setUp()
@@ -631,6 +655,10 @@ class NetworkTest(Faults):
         path = self.folder / name
         self.tensors.write(path, arrays, metadata)
         return path
+
+
+class NetworkTest(WithNetworks):
+    """Networks that cannot be used, at the start and under way."""
 
     def overflowing(self, cell):
         """A network of finite weights whose value is no number as soon as a stone of the player to move is at a cell."""
@@ -666,6 +694,11 @@ class NetworkTest(Faults):
         again = run(out, *job, "--resume")
         self.assert_refused(again, "expected a value in [-1, 1], found ")
         self.assertIn(f"{len(games) - 1} episodes are there already", again.out)
+        # Another network would play other games.
+        before = data(out)
+        job[job.index("--network") + 1] = self.shipped
+        self.assert_refused(run(out, *job, "--resume"), f"{out}/run.json: cannot resume", '"evaluator"', "overflowing")
+        self.assertEqual(data(out), before)
 
     def test_a_run_whose_network_was_exchanged_does_not_go_on(self):
         path = self.folder / "net.safetensors"
@@ -677,6 +710,52 @@ class NetworkTest(Faults):
         other.replace(path)
         self.assert_refused(run(out, *self.job, "--network", path, "--resume"), '"evaluator"', "cannot resume")
         self.assertEqual(data(out), before)
+
+
+class CopyTest(WithNetworks):
+    """The copies of networks from a folder, on a disk that is full."""
+
+    def setUp(self):
+        super().setUp()
+        if not FAULTY_FILES:
+            self.skipTest("the library that makes files faulty was not built")
+        self.networks, self.out = self.folder / "networks", self.folder / "out"
+        self.networks.mkdir()
+        shutil.copy(self.shipped, self.networks / "first.safetensors")
+        self.job = [*self.job, "--network", self.networks, "--poll", "0.05"]
+
+    def faulty(self, first, last, action="ENOSPC"):
+        return f"{self.out}/networks:{first}-{last}:{action}"
+
+    def test_the_first_copy_waits_for_the_disk_if_asked(self):
+        self.assertEqual(run(self.out, *self.job).status, 0)
+        expected = data(self.out)
+        shutil.rmtree(self.out)
+        self.assert_refused(run(self.out, *self.job, faults=self.faulty(1, 2)), self.out / "networks", "No space left")
+        self.assertEqual(data(self.out).keys(), {"run.json"})
+        shutil.rmtree(self.out)
+        for first in range(1, 6):  # the folders, the file, its bytes
+            ended = run(self.out, *self.job, "--wait-for-disk", faults=self.faulty(first, first + 1))
+            self.assertEqual((ended.status, len(ended.lines)), (0, 1), ended.err)
+            self.assertRegex(ended.err, "note: waiting for space on the disk: .*/networks.*No space left on device")
+            self.assertEqual(data(self.out), expected)
+            shutil.rmtree(self.out)
+
+    def test_the_copy_of_a_newer_network_waits_while_the_older_one_plays(self):
+        self.job = but(self.job, episodes=0)
+        before = len(run(self.out, *but(self.job, episodes=1), faults=self.faulty(1, "", "trace")).faults)
+        shutil.rmtree(self.out)
+        process = start(self.out, *self.job, faults=self.faulty(before + 1, before + 3))
+        until(lambda: (self.out / "rows-000000.safetensors").exists(), "a shard")
+        self.changed("second", lambda arrays, _: next(iter(arrays.values())).__imul__(1.5)).rename(
+            self.networks / "second.safetensors")
+        until(lambda: b"second.safetensors" in (self.out / "journal").read_bytes(), "the second network")
+        process.send_signal(signal.SIGINT)
+        ended = finish(process)
+        self.assertEqual((ended.status, len(ended.lines)), (130, 1), ended.err)
+        self.assertIn("note: waiting for space on the disk", ended.err)
+        copies = {path.name: path.read_bytes() for path in self.out.glob("networks/*/*")}
+        self.assertEqual(copies, {path.name: path.read_bytes() for path in self.networks.iterdir()})
 
 
 class BadInputTest(Faults):

@@ -9,11 +9,13 @@ A batch is a dict of tensors:
     inputs         (B, C_in, H, W) float32  planes, then globals as constant planes
     legal          (B, A) bool
     policy         (B, A) float32           the search's target
-    value_target   (B) float32              the game's result, with a share `value_mix` of the search's value
+    value_target   (B) float32              the game's result, with shares `value_mix` of the search's value and
+                                            `short_mix` of its values some plies on
     wdl_target     (B, 3) float32           the same as chances of win, draw and loss
     policy_weight  (B) float32              of the row in the policy's loss; 0 where the search was a cheap one
     value_weight   (B) float32              of the row in the value's loss
-    value, outcome (B) float32              what `value_target` is mixed from
+    value, outcome (B) float32              what `value_target` is mixed from, with
+    short_value    (B) float32              which is `value` where a shard has none
     network        (B) int64                `network_id` of the identity of the network that made the row
     episode, ply, action                    -1 where a shard does not say
 
@@ -82,6 +84,7 @@ class Stream(Folders, IterableDataset):
     window: int = 1 << 17                # rows that are shuffled together, of all workers together
     seed: int = 1
     value_mix: float = 0.0               # share of the search's value in the value's target; the rest is the result
+    short_mix: float = 0.0               # share of `short_value` there
     surprise_share: float = 0.0          # share of the weights that goes to rows by their surprise; the rest is even
     drop_last: bool = False              # leave batches out that are smaller than the others
     piece: int = 1024                    # rows read at once; the pieces of all shards are shuffled
@@ -91,6 +94,8 @@ class Stream(Folders, IterableDataset):
         super().__post_init__()
         if min(self.batch, self.window, self.piece) < 1:
             raise ValueError("stream: batch, window and piece must be positive")
+        if min(self.value_mix, self.short_mix) < 0 or self.value_mix + self.short_mix > 1:
+            raise ValueError("stream: value_mix and short_mix must be shares of at most 1 together")
 
     def __iter__(self):
         info = get_worker_info()
@@ -129,6 +134,7 @@ class Stream(Folders, IterableDataset):
         try:
             with self.opened(piece.path) as shard:
                 rows = shard.read(piece.first, piece.last)
+                rows["short_value"] = short_values(shard, piece, rows["value"])
         except TensorFileError as problem:
             self.bad(problem)
             return None
@@ -141,9 +147,23 @@ class Stream(Folders, IterableDataset):
     def tensors(self, rows):
         """A batch from its packed rows."""
         arrays = unpack(self.board, rows)
-        arrays["wdl_target"] = wdl_targets(rows["value"], rows["outcome"], self.value_mix)
+        mix, value = self.value_mix + self.short_mix, rows["value"]
+        if self.short_mix > 0:
+            value = ((self.value_mix * value + self.short_mix * rows["short_value"]) / mix).astype(np.float32)
+        arrays["wdl_target"] = wdl_targets(value, rows["outcome"], mix)
         arrays["value_target"] = arrays["wdl_target"][:, 0] - arrays["wdl_target"][:, 2]
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def short_values(shard, piece, otherwise):
+    """The tensor `short_value` of a piece's rows; `otherwise` where the shard has none."""
+    if "short_value" not in shard.file.entries:
+        return otherwise.copy()
+    shard.check("short_value", np.float32, ())
+    values = shard.file.read("short_value", piece.first, piece.last)
+    if not np.isfinite(values).all():
+        raise TensorFileError(f"{shard.path}: short_value: holds numbers that are not finite")
+    return values
 
 
 def wdl_targets(value, outcome, mix):

@@ -108,7 +108,8 @@ class Passes(Folder):
         self.assertEqual([len(batch["policy"]) for batch in self.stream(batch=100, drop_last=True)], [])
 
     def test_bad_settings_are_refused(self):
-        for settings in (dict(batch=0), dict(window=0), dict(newest_rows=0), dict(on_bad="ignore")):
+        for settings in (dict(batch=0), dict(window=0), dict(newest_rows=0), dict(on_bad="ignore"),
+                         dict(value_mix=0.6, short_mix=0.6), dict(short_mix=-0.1)):
             self.assertRaisesRegex(ValueError, "stream: ", self.stream, **settings)
 
 
@@ -135,6 +136,27 @@ class Contents(Folder):
                 wins = batch["wdl_target"]
                 np.testing.assert_allclose((wins[:, 0] - wins[:, 2]).numpy(), mixed, atol=1e-6)
                 np.testing.assert_allclose(wins.sum(1).numpy(), 1, atol=1e-6)
+
+    def test_the_value_target_takes_shares_of_the_search_now_and_some_plies_on(self):
+        short = np.random.default_rng(2).uniform(-1, 1, 40).astype(np.float32)
+        self.write("a/0", 40, short_value=short)
+        self.write("a/1", 40)  # without them: as the search's value
+        for value_mix, short_mix in [(0, 0.5), (0.25, 0.5), (0.25, 0), (0, 1)]:
+            for batch in self.stream(value_mix=value_mix, short_mix=short_mix):
+                at, value = batch["episode"].numpy(), batch["value"].numpy()
+                expected = np.where(at < 40, short[at % 40], value)
+                np.testing.assert_array_equal(batch["short_value"].numpy(), expected)
+                mixed = ((1 - value_mix - short_mix) * batch["outcome"].numpy() + value_mix * value
+                         + short_mix * expected)
+                np.testing.assert_allclose(batch["value_target"].numpy(), mixed, atol=1e-6)
+                np.testing.assert_allclose(batch["wdl_target"].sum(1).numpy(), 1, atol=1e-6)
+
+    def test_a_shard_whose_short_values_are_none_is_named(self):
+        bads = [np.full(20, np.nan, np.float32), np.zeros(20, np.float64), np.zeros(19, np.float32)]
+        for number, bad in enumerate(bads):
+            self.write(f"{number}/0", 20, short_value=bad)
+            with self.assertRaisesRegex(TensorFileError, "rows-000000.safetensors: short_value: "):
+                list(self.stream(str(number)))
 
     def test_the_value_target_is_the_result_unless_mixed(self):
         value, outcome = np.array([0.5, -0.2, 0.0], np.float32), np.array([1, -1, 0], np.float32)

@@ -1,15 +1,27 @@
-"""The short form of flat_memory.py."""
+"""The short form of flat_memory.py, and the table of benchmarks/memory.py."""
 
+import re
+import subprocess
+import sys
 import unittest
 
 import flat_memory
-from selfplay_runs import RunTest
+from selfplay_runs import PROGRAM, SOURCE, RunTest
 
 
 class MemoryTest(RunTest):
     def test_resident_memory_does_not_grow_with_the_number_of_games(self):
         first, last = flat_memory.measure(20_000, 100_000)
         self.assertLess(abs(last / first - 1), 0.02, (first, last))
+
+    def test_the_table_says_what_games_in_flight_can_need_and_take(self):
+        table = subprocess.run([sys.executable, SOURCE / "benchmarks" / "memory.py", "--program", PROGRAM, "--games",
+                                "connect4", "--searches", "puct", "--simulations", "100", "400", "--measure", "32"],
+                               stdout=subprocess.PIPE, text=True, check=True).stdout
+        cells = [tuple(map(int, pair)) for pair in re.findall(r"(\d+) \((\d+) measured\)", table)]
+        (planned, taken), (more, more_taken) = cells
+        self.assertTrue(taken <= planned and more_taken <= more, table)
+        self.assertTrue(2 * planned < more < 4 * planned and more_taken > taken, table)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +21,11 @@ def run(program, game, search, simulations, in_flight, episodes):
     command = [program, "--game", game, "--search", search, "--simulations", simulations, "--games", in_flight,
                "--episodes", episodes, "--evaluator", "uniform", "--batching", "lockstep", "--threads", 1,
                "--progress", 0, "--summary", "-"]
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        summary = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"memory.py: {' '.join(map(str, command))} failed")
-    return json.loads(summary)["planned_memory_bytes"], 1024 * used.ru_maxrss
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"memory.py: {' '.join(map(str, command))}: {done.stderr}")
+    summary = json.loads(done.stdout)
+    return summary["planned_memory_bytes"], summary["peak_memory_bytes"]
 
 
 def kilobytes(count):

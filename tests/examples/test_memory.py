@@ -16,7 +16,7 @@ class MemoryTest(RunTest):
 
     def test_the_table_says_what_games_in_flight_can_need_and_take(self):
         table = subprocess.run([sys.executable, SOURCE / "benchmarks" / "memory.py", "--program", PROGRAM, "--games",
-                                "connect4", "--searches", "puct", "--simulations", "100", "400", "--measure", "32"],
+                                "connect4", "--searches", "puct", "--simulations", "100", "400", "--measure", "128"],
                                stdout=subprocess.PIPE, text=True, check=True).stdout
         cells = [tuple(map(int, pair)) for pair in re.findall(r"(\d+) \((\d+) measured\)", table)]
         (planned, taken), (more, more_taken) = cells

@@ -6,10 +6,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -48,6 +49,7 @@ class run_folder {
       count(finished, numbered_hash(finished));
     }
     resumed_ = totals_.episodes;
+    for (auto* queue : {&queue_, &taken_}) queue->allocate();
     writer_ = std::thread([this] { work(); });
   }
   run_folder(run_folder const&) = delete;
@@ -90,18 +92,19 @@ class run_folder {
     expects(value >= loss && value <= win, "game: episode ", finished.number, " ends with ", value,
             ", expected -1 to 1");
     std::int64_t const place = place_of(finished.number);
-    auto record = records::of(place, finished);
+    auto const record = records::of(place, finished);
     std::uint64_t const hash = numbered_hash(finished);
     std::unique_lock lock(mutex_);
     count(finished, hash);
-    enqueue(lock, {place, std::move(record), {}});
+    enqueue(lock, place, record);
   }
 
   /// Notes that a network plays the episodes from a number on; durable when this returns. Throws what went wrong
   /// with the files.
   void begin_phase(int network, std::int64_t number, std::string identity, std::string file) {
     std::unique_lock lock(mutex_);
-    enqueue(lock, {-1, {}, {network, place_of(number), std::move(identity), std::move(file)}});
+    network_phase const phase{network, place_of(number), std::move(identity), std::move(file)};
+    enqueue(lock, a_phase, records::of(phase));
     std::uint64_t const mine = queued_;
     changed_.wait(lock, [&] { return synced_ >= mine || failure_; });
     if (failure_) std::rethrow_exception(failure_);
@@ -126,11 +129,37 @@ class run_folder {
  private:
   // Bytes that wait for the writing thread, which has as many at work.
   static constexpr std::size_t most_queued = std::size_t{2} << 20;
+  static constexpr std::int64_t a_phase = -1;  // in the place of an episode's
 
-  struct item {
-    std::int64_t place;             // of an episode; -1: it is a phase
-    std::vector<std::byte> record;  // of an episode
-    network_phase phase;
+  /// What waits, in memory that is there from the first, so that a run's does not depend on how fast its disk is.
+  struct waiting {
+    struct head {
+      std::int64_t place;
+      std::size_t size;  // of the record, which follows
+    };
+    std::vector<std::byte> items;
+
+    void allocate() {
+      items.resize(most_queued);
+      items.clear();
+    }
+    bool has_room(std::size_t size) const {
+      return items.empty() || items.size() + sizeof(head) + size <= most_queued;
+    }
+    void push(std::int64_t place, std::span<std::byte const> record) {
+      put_bytes(items, head{place, record.size()});
+      items.insert(items.end(), record.begin(), record.end());
+    }
+    /// Calls `each(place, record)` in turn.
+    template <class Each>
+    void for_each(Each&& each) const {
+      for (std::span<std::byte const> rest = items; !rest.empty();) {
+        head next;
+        std::memcpy(&next, rest.data(), sizeof next);
+        each(next.place, rest.subspan(sizeof next, next.size));
+        rest = rest.subspan(sizeof next + next.size);
+      }
+    }
   };
 
   std::int64_t place_of(std::int64_t number) const {
@@ -146,11 +175,10 @@ class run_folder {
     totals_.hash += hash;
   }
 
-  void enqueue(std::unique_lock<std::mutex>& lock, item next) {
-    changed_.wait(lock, [&] { return queued_bytes_ < most_queued || failure_; });
+  void enqueue(std::unique_lock<std::mutex>& lock, std::int64_t place, std::span<std::byte const> record) {
+    changed_.wait(lock, [&] { return queue_.has_room(record.size()) || failure_; });
     if (failure_) std::rethrow_exception(failure_);
-    queued_bytes_ += sizeof next + next.record.size();
-    queue_.push_back(std::move(next));
+    queue_.push(place, record);
     ++queued_;
     changed_.notify_all();
   }
@@ -179,29 +207,30 @@ class run_folder {
 
   /// Writes what is in the queue; false if nothing will come any more.
   bool write_queue() {
-    std::deque<item> taken;
+    taken_.items.clear();
     {
       std::unique_lock lock(mutex_);
-      auto const has_work = [this] { return closing_ || !queue_.empty(); };
+      auto const has_work = [this] { return closing_ || !queue_.items.empty(); };
       if (written_ == synced_)
         changed_.wait(lock, has_work);
       else
         changed_.wait_until(lock, synced_at_ + settings_.sync_every, has_work);
-      taken.swap(queue_);
-      queued_bytes_ = 0;
-      if (taken.empty() && closing_) return false;
+      std::swap(taken_, queue_);
+      if (taken_.items.empty() && closing_) return false;
     }
     changed_.notify_all();
     bool urgent = false;
-    for (item& next : taken) {
-      urgent |= next.place < 0;
-      if (next.place < 0)
-        files_.append(std::move(next.phase));
-      else
-        files_.append(next.place, std::move(next.record));
+    taken_.for_each([&](std::int64_t place, std::span<std::byte const> record) {
+      if (place == a_phase) {
+        byte_reader in(record.subspan(sizeof(records::kind)), "phase");
+        files_.append(records::take_phase(in));
+        urgent = true;
+      } else {
+        files_.append(place, {record.begin(), record.end()});
+      }
       files_.cut();
-    }
-    written_ += taken.size();
+      ++written_;
+    });
     auto const now = std::chrono::steady_clock::now();
     bool const sync = written_ > synced_ && (urgent || now - synced_at_ >= settings_.sync_every);
     if (sync) files_.sync();
@@ -226,8 +255,7 @@ class run_folder {
   std::condition_variable changed_;
   std::exception_ptr failure_;
   run_folder_totals totals_;
-  std::deque<item> queue_;
-  std::size_t queued_bytes_ = 0;
+  waiting queue_, taken_;                                // the second one is the writing thread's
   std::uint64_t queued_ = 0, written_ = 0, synced_ = 0;  // items
   std::chrono::steady_clock::time_point synced_at_ = std::chrono::steady_clock::now();
   bool closing_ = false;

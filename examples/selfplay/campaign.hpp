@@ -1,5 +1,7 @@
 #pragma once
 
+#include <batchmate/eval/answers.hpp>
+#include <batchmate/eval/batch_buffer.hpp>
 #include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/self_play.hpp>
 
@@ -405,6 +407,7 @@ class campaign {
     try {
       auto made = make({network, 0, "", keep(*file, network)});
       if (made.of.identity == runs_.back()->of.identity) return drop(network);
+      try_out(made.chosen.evaluator);
       std::lock_guard lock(mutex_);
       offer_ = std::move(made);
     } catch (batchmate::disk_full_error const& full) {
@@ -415,6 +418,21 @@ class campaign {
     } catch (common::usage_error const& e) {
       refuse(*file, network, e.what());
     }
+  }
+
+  /// Asks a newcomer about the first position, as one whose answers are no numbers would end the run. Throws
+  /// `batchmate::evaluation_error` then.
+  static void try_out(batchmate::any_evaluator<G> newcomer) {
+    newcomer.reserve({batchmate::layout_of<G>(), 1, 1});
+    batchmate::batch_buffer<G> const buffer(newcomer, 1);
+    batchmate::row_range<G> row(buffer.positions(), buffer.rows(), 1);
+    row.next() = G{};
+    row.push();
+    if (newcomer.needs_planes()) row.encode();
+    auto const asked = buffer.view(0, 1);
+    newcomer.submit(0, asked);
+    newcomer.wait(0);
+    batchmate::check_answers(asked, newcomer);
   }
 
   void drop(int network) {

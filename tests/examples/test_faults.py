@@ -9,6 +9,7 @@ import os
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import struct
@@ -656,6 +657,10 @@ class WithNetworks(Faults):
         self.tensors.write(path, arrays, metadata)
         return path
 
+    def huge(self):
+        """A network whose weights are finite, but not what comes of them."""
+        return self.changed("huge.safetensors", lambda arrays, _: [array.__imul__(1e30) for array in arrays.values()])
+
 
 class NetworkTest(WithNetworks):
     """Networks that cannot be used, at the start and under way."""
@@ -699,6 +704,16 @@ class NetworkTest(WithNetworks):
         job[job.index("--network") + 1] = self.shipped
         self.assert_refused(run(out, *job, "--resume"), f"{out}/run.json: cannot resume", '"evaluator"', "overflowing")
         self.assertEqual(data(out), before)
+
+    def test_a_network_that_never_answers_with_numbers_ends_the_run_before_its_first_game(self):
+        out = self.folder / "out"
+        job = [*self.job, "--network", self.huge()]
+        for flags in [[], ["--resume"]]:
+            self.assert_refused(run(out, *job, *flags), "evaluator ", ":huge:", "found -nan")
+            self.assertEqual(list(data(out)), ["run.json"])
+        self.assert_refused(run(out, *self.job, "--network", self.shipped, "--resume"), "cannot resume", ":huge:")
+        job[-1] = self.shipped
+        self.assertEqual(run(out, *job, "--overwrite").status, 0)
 
     def test_a_run_whose_network_was_exchanged_does_not_go_on(self):
         path = self.folder / "net.safetensors"
@@ -756,6 +771,26 @@ class CopyTest(WithNetworks):
         self.assertIn("note: waiting for space on the disk", ended.err)
         copies = {path.name: path.read_bytes() for path in self.out.glob("networks/*/*")}
         self.assertEqual(copies, {path.name: path.read_bytes() for path in self.networks.iterdir()})
+
+
+class NewcomerTest(WithNetworks):
+    def test_a_newer_network_whose_answers_are_no_numbers_is_refused_and_the_older_one_stays(self):
+        networks, out = self.folder / "networks", self.folder / "out"
+        networks.mkdir()
+        shutil.copy(self.shipped, networks / "first.safetensors")
+        process = start(out, *but(self.job, episodes=0, network=networks, poll=0.05))
+        self.addCleanup(process.kill)
+        until(lambda: (out / "rows-000000.safetensors").exists(), "a shard")
+        self.huge().rename(networks / "huge.safetensors")
+        self.assertTrue(select.select([process.stderr], [], [], LIMIT)[0], "nothing was told")
+        line = process.stderr.readline()
+        self.assertRegex(line, "the network .*/huge.safetensors is refused, the one before stays: evaluator .*found -?nan")
+        shards = len(list(out.glob("rows-*.safetensors")))
+        until(lambda: len(list(out.glob("rows-*.safetensors"))) > shards, "more shards")
+        process.send_signal(signal.SIGINT)
+        ended = finish(process)
+        self.assertEqual((ended.status, ended.err), (130, ""))
+        self.assertEqual([path.name for path in out.glob("networks/*/*")], ["first.safetensors"])
 
 
 class BadInputTest(Faults):

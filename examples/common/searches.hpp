@@ -2,6 +2,7 @@
 
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>
 
 #include <string>
@@ -12,7 +13,7 @@
 namespace common {
 
 /// The searches that the programs know. A new one is added here, and its settings in support/searches.cpp.
-using any_search = std::variant<batchmate::puct, batchmate::gumbel, batchmate::top_k>;
+using any_search = std::variant<batchmate::puct, batchmate::gumbel, batchmate::puct_graph, batchmate::top_k>;
 
 /// The searches by name, with their settings' defaults.
 std::vector<std::pair<std::string, any_search>> known_searches();

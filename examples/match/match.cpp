@@ -3,6 +3,7 @@
 #include <batchmate/game/sgf.hpp>
 #include <batchmate/net/atomic_file.hpp>
 
+#include <common/any_tree.hpp>
 #include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/interrupt.hpp>
@@ -177,8 +178,8 @@ nlohmann::json summary_of(job const& wanted, match_facts const& facts, scoreboar
   nlohmann::json summary{{"game", wanted.game},
                          {"first", facts.evaluators[0]},
                          {"second", facts.evaluators[1]},
-                         {"first_search", identity(wanted.match.players[0].search)},
-                         {"second_search", identity(wanted.match.players[1].search)},
+                         {"first_search", common::identity(wanted.match.players[0].search)},
+                         {"second_search", common::identity(wanted.match.players[1].search)},
                          {"openings", facts.openings},
                          {"seed", wanted.match.seed},
                          {"wins", score.wins},
@@ -219,7 +220,7 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
                wanted.match.players[1].text.c_str());
   for (std::size_t p = 0; p < 2; ++p)
     std::fprintf(to, "  %-7s %s; %s\n", p == 0 ? "first" : "second", facts.evaluators[p].c_str(),
-                 identity(wanted.match.players[p].search).c_str());
+                 common::identity(wanted.match.players[p].search).c_str());
   std::fprintf(to, "%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
                score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.pairs.score());
   auto const& of = score.pairs.of;

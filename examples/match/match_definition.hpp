@@ -6,9 +6,9 @@
 #include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/game/sgf.hpp>
 
+#include <common/any_tree.hpp>
 #include <common/openings.hpp>
 #include <match/match.hpp>
-#include <match/searches.hpp>
 
 #include <algorithm>
 #include <array>
@@ -45,14 +45,14 @@ class match_worker {
     }
     for (int i = 0; i < games; ++i) {
       auto& game = games_.emplace_back(std::make_unique<one_game>());
-      for (std::size_t p = 0; p < 2; ++p) game->trees[p] = make_tree<G>(settings.players[p].search);
+      for (std::size_t p = 0; p < 2; ++p) game->trees[p] = common::make_tree<G>(settings.players[p].search);
       begin(*game);
     }
   }
 
   /// The most rows of a batch for so many games.
-  static int rows_for(any_search const& search, int games) {
-    return static_cast<int>(std::min(std::int64_t{max_rows(search)} * games, std::int64_t{4096}));
+  static int rows_for(common::any_search const& search, int games) {
+    return static_cast<int>(std::min(std::int64_t{common::max_rows(search)} * games, std::int64_t{4096}));
   }
 
   /// Plays until there is no game left. While a batch of one player is evaluated, the other's is made.
@@ -78,10 +78,10 @@ class match_worker {
   struct one_game {
     int number = -1;  // none is played if negative
     G position;
-    std::size_t to_move = 0;                            // player
-    int first_row = 0, rows = 0;                        // of the batch under way
-    std::vector<int> actions;                           // since the opening
-    std::array<std::unique_ptr<any_tree<G>>, 2> trees;  // (players)
+    std::size_t to_move = 0;                                    // player
+    int first_row = 0, rows = 0;                                // of the batch under way
+    std::vector<int> actions;                                   // since the opening
+    std::array<std::unique_ptr<common::any_tree<G>>, 2> trees;  // (players)
   };
 
   /// Takes the answers that a player has waited for, and asks for more.
@@ -117,7 +117,7 @@ class match_worker {
   /// Goes on with a game while this player is to move, until rows are pushed.
   void go_on(one_game& game, std::size_t p, batchmate::row_range<G>& rows) {
     while (game.number >= 0 && game.to_move == p && !rows.full()) {
-      any_tree<G>& tree = *game.trees[p];
+      common::any_tree<G>& tree = *game.trees[p];
       if (tree.done()) {
         move(game);
         continue;

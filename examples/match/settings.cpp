@@ -15,6 +15,7 @@ namespace {
 std::vector<std::pair<std::string, any_search>> searches() {
   return {{"puct", batchmate::puct{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
           {"gumbel", batchmate::gumbel{.simulations = 100, .noise_scale = 0}},
+          {"graph", batchmate::puct_graph{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
           {"topk", batchmate::top_k{.temperature = 0}}};
 }
 

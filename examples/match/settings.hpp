@@ -1,8 +1,8 @@
 #pragma once
 
 #include <common/evaluators.hpp>
+#include <common/searches.hpp>
 
-#include <match/searches.hpp>
 #include <match/sprt.hpp>
 
 #include <string>
@@ -13,7 +13,7 @@
 struct player_settings {
   std::string text;  ///< as the flag gave it
   common::evaluator_choice evaluator;
-  any_search search;
+  common::any_search search;
 };
 
 using common::setting_list;

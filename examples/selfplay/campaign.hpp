@@ -5,6 +5,7 @@
 #include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/self_play.hpp>
 
+#include <common/any_tree.hpp>
 #include <common/evaluators.hpp>
 #include <common/openings.hpp>
 #include <selfplay/memory_limit.hpp>
@@ -38,6 +39,7 @@ class campaign {
   /// Makes everything ready; plays nothing yet. Throws `common::usage_error` and the library's errors.
   campaign(job const& wanted, std::FILE* text, std::stop_token stop)
       : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
+    common::tree_bytes<G>(wanted_.search);  // a search of other games is refused before a folder is begun
     opening_.random_plies = wanted_.random_plies;
     if (!wanted_.openings.empty()) {
       opening_.positions.clear();
@@ -129,9 +131,7 @@ class campaign {
     folder_.emplace(std::move(s), opening_);
   }
 
-  std::string search_identity() const {
-    return std::visit([](auto const& search) { return search.identity(); }, wanted_.search);
-  }
+  std::string search_identity() const { return common::identity(wanted_.search); }
   std::string evaluator_identity() {
     if (!only_) only_ = common::make_evaluator<G>(wanted_.evaluator);
     return only_->evaluator.identity();
@@ -198,11 +198,9 @@ class campaign {
     facts_ = {first.chosen.network, first.of.identity, first.chosen.note, search_identity(),
               batching_.identity()};
     auto const fixed = wanted_.out.empty() ? std::size_t{0} : folder_bytes_;
-    facts_.planned_bytes = std::visit(
-        [&](auto const& search) {
-          return hold_to_limit<G>(wanted_, search, batching_, e, fixed, resident, facts_.note);
-        },
-        wanted_.search);
+    facts_.planned_bytes = common::visit_search(wanted_.search, [&](auto const& search) {
+      return hold_to_limit<G>(wanted_, search, batching_, e, fixed, resident, facts_.note);
+    });
     facts_.batching = batching_.identity();
   }
 
@@ -228,18 +226,16 @@ class campaign {
 
   /// Self-play with an evaluator, whatever the search.
   players players_with(batchmate::any_evaluator<G> evaluator) {
-    return std::visit(
-        [&]<class S>(S const& search) -> players {
-          using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
-          auto play = std::make_shared<with>(opening_, search, batching_, std::move(evaluator));
-          return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
-            auto const sink = [this](batchmate::episode<G> const& e) {
-              if (folder_) (*folder_)(e);
-            };
-            return play->run(options, sink, others);
-          };
-        },
-        wanted_.search);
+    return common::visit_search(wanted_.search, [&]<class S>(S const& search) -> players {
+      using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
+      auto play = std::make_shared<with>(opening_, search, batching_, std::move(evaluator));
+      return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
+        auto const sink = [this](batchmate::episode<G> const& e) {
+          if (folder_) (*folder_)(e);
+        };
+        return play->run(options, sink, others);
+      };
+    });
   }
 
   void work(running_phase& run) {

@@ -160,8 +160,10 @@ void add_search_flags(CLI::App& app, typed& in) {
     names.push_back(name);
     more += "; " + name + ": " + common::listed(common::setting_keys(search));
   }
-  app.add_option("--search", in.search,
-                 "puct: AlphaZero's; gumbel: Gumbel AlphaZero's; topk: a tree of fixed widths, minimax")
+  app.add_option(
+         "--search", in.search,
+         "puct: AlphaZero's; gumbel: Gumbel AlphaZero's; graph: puct that shares equal positions; topk: a "
+         "tree of fixed widths, minimax")
       ->check(CLI::IsMember(names))
       ->capture_default_str()
       ->group(group);

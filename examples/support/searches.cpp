@@ -49,6 +49,18 @@ void for_settings(batchmate::gumbel& search, Visit&& visit) {
 }
 
 template <class Visit>
+void for_settings(batchmate::puct_graph& search, Visit&& visit) {
+  visit("simulations", search.simulations);
+  visit("exploration", search.exploration);
+  visit("fpu-reduction", search.fpu_reduction);
+  visit("noise", search.noise_fraction);
+  visit("noise-alpha", search.noise_alpha);
+  visit("temperature", search.temperature);
+  visit("temperature-plies", search.temperature_plies);
+  visit("final-temperature", search.final_temperature);
+}
+
+template <class Visit>
 void for_settings(batchmate::top_k& search, Visit&& visit) {
   visit("widths", search.widths);
   visit("temperature", search.temperature);
@@ -94,6 +106,7 @@ bool set(std::array<int, N>& field, std::string_view text) {
 std::vector<std::pair<std::string, any_search>> known_searches() {
   return {{"puct", batchmate::puct{.simulations = 100}},
           {"gumbel", batchmate::gumbel{.simulations = 100}},
+          {"graph", batchmate::puct_graph{.simulations = 100}},
           {"topk", batchmate::top_k{}}};
 }
 

@@ -21,4 +21,5 @@
 #include <batchmate/play/self_play.hpp>
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>

@@ -14,6 +14,10 @@ TEST_CASE_TEMPLATE("gumbel plays the same games under all batching", G, nim, bm:
   check_same_games<G>(bm::gumbel{.simulations = 12, .leaves = 4}, "fake", fake_network{}, 3);
 }
 
+TEST_CASE("puct_graph plays the same games under all batching") {
+  check_same_games<bm::connect4>(bm::puct_graph{.simulations = 12}, "fake", fake_network{}, 1);
+}
+
 TEST_CASE_TEMPLATE("every game is played the same under all batching", G, bm::othello, bm::breakthrough8,
                    bm::mnk<6, 6, 4>, bm::go<5>) {
   check_same_games<G>(bm::puct{.simulations = 4, .leaves = 2}, "fake", fake_network{}, 7);

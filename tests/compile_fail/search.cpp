@@ -1,6 +1,6 @@
 // A type that is no search is told so in one sentence, the first error.
 //
-// BAD NO_TREE: batchmate::search: needs a nested 'template <batchmate::game Game> class tree'
+// BAD NO_TREE: batchmate::search: needs a nested 'template <batchmate::game Game> class tree', which takes this game
 // BAD NO_ROWS: batchmate::search: needs 'int max_rows() const', the most rows of one tree in one step
 // BAD NO_COLLECT: batchmate::search: tree needs start, collect, absorb, done, decide and advance
 // BAD NO_IDENTITY: batchmate::search: tree needs start, collect, absorb, done, decide and advance

@@ -106,8 +106,8 @@ auto const needs_program = doctest::skip(missing);
 }  // namespace
 
 TEST_CASE("all batching policies and any number of threads play the same games" * needs_program) {
-  for (std::string const search :
-       {"puct --simulations 12", "topk --widths 3,2", "gumbel --simulations 9 --leaves 4"}) {
+  for (std::string const search : {"puct --simulations 12", "topk --widths 3,2",
+                                   "gumbel --simulations 9 --leaves 4", "graph --simulations 12"}) {
     std::string const job = "--game connect4 --network random:1x8:5 --episodes 12 --search " + search;
     auto const expected = summary_of(job + " --batching immediate --threads 1");
     CHECK(expected.at("mean_batch") == "1.0");
@@ -176,6 +176,8 @@ TEST_CASE("bad flags are refused with one line" * needs_program) {
   check_refused(2, "--widths 8,0,2 --search topk", "--widths");
   check_refused(2, "--widths 1,1,1,1,1,1,1,1,1 --search topk", "--widths");
   check_refused(2, "--noise 2", "noise");
+  check_refused(2, "--search graph --game go9 --evaluator uniform",
+                "which positions are equal, as go9 does not");
   check_refused(2, "--network random:2x", "random:BLOCKSxCHANNELS:SEED");
   check_refused(2, "--network random:2x0:1", "channels");
   check_refused(2, "--evaluator uniform --cache 5", "--cache");

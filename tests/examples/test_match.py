@@ -105,7 +105,8 @@ class GamesTest(Match):
         sampling = ["--first", f"{NETWORK},simulations=20,noise=0.25,temperature=1,temperature-plies=9",
                     "--second", f"{NETWORK},search=topk,widths=3/4,temperature=1"]
         gumbel = ["--first", f"{NETWORK},search=gumbel,simulations=20,noise=1,leaves=4", "--second", "rollout"]
-        for players in [TWO_SETTINGS, sampling, gumbel]:
+        graph = ["--first", f"{NETWORK},search=graph,simulations=20,noise=0.25", "--second", "rollout"]
+        for players in [TWO_SETTINGS, sampling, gumbel, graph]:
             with self.subTest(players):
                 summary, games = self.play(*players, "--openings", "15", "--games", "1", "--threads", "1")
                 for games_in_flight, threads in [("7", "1"), ("8", "3"), ("30", "2"), ("500", "64")]:
@@ -137,7 +138,7 @@ class GamesTest(Match):
     def test_more_simulations_and_every_search_setting_change_the_play(self):
         usual = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "30", "--openings", "8")[1]
         for change in ["simulations=60", "leaves=4", "exploration=3", "fpu-reduction=0.4", "search=topk,widths=5/5",
-                       "search=gumbel",
+                       "search=gumbel", "search=graph",
                        "noise=0.5", "final-temperature=1"]:
             with self.subTest(change):
                 changed = self.play("--first", f"{NETWORK},{change}", "--second", NETWORK, "--simulations", "30",
@@ -332,6 +333,7 @@ class FlagsTest(Match):
         for flags, reason in [(["--first", NETWORK + ",width=3"], "no setting 'width' of puct"),
                               (["--first", NETWORK + ",search=topk,leaves=2"], "no setting 'leaves' of topk"),
                               (["--first", NETWORK + ",search=minimax"], "--first: search: there is no 'minimax'"),
+                              (["--first", NETWORK + ",search=graph", "--game", "go9"], "as go9 does not"),
                               (["--first", NETWORK + ",leaves"], "expected KEY=VALUE, found 'leaves'"),
                               (["--second", NETWORK + ",leaves=two"], "--second: leaves: expected a number, found 'two'"),
                               (["--second", NETWORK + ",leaves=0"], "leaves must be 1 to 1024, got 0"),
@@ -355,7 +357,7 @@ class FlagsTest(Match):
     def test_help_explains_flags_and_settings(self):
         out = self.output("--help")
         for word in ["--first", "--sprt", "--openings", "--out", "search=puct: simulations,", "search=gumbel: simulations,",
-                     "search=topk: widths,"]:
+                     "search=graph: simulations,", "search=topk: widths,"]:
             self.assertIn(word, out)
 
     def test_a_signal_ends_the_match_with_what_has_been_counted(self):

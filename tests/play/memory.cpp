@@ -6,7 +6,9 @@
 #include <batchmate/game/hex.hpp>
 #include <batchmate/net/random_network.hpp>
 #include <batchmate/play/self_play.hpp>
+#include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>
 
 #include <doctest/doctest.h>
@@ -97,6 +99,11 @@ TEST_CASE("memory() is a bound of what a run with puct allocates, and not a wild
   check_bound<bm::connect4>(bm::puct{.simulations = 400}, bm::lockstep{.games = 16}, 1);
   check_bound<bm::connect4>(bm::puct{.simulations = 300, .leaves = 4}, bm::overlapped{.games = 16}, 2);
   check_bound<bm::hex7>(bm::puct{.simulations = 200}, bm::lockstep{.games = 8}, 1);
+}
+
+TEST_CASE("memory() is a bound of what a run with gumbel or puct_graph allocates, and not a wild one") {
+  check_bound<bm::connect4>(bm::gumbel{.simulations = 400}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::connect4>(bm::puct_graph{.simulations = 400}, bm::lockstep{.games = 16}, 1);
 }
 
 TEST_CASE("memory() is a bound of what a run with top_k allocates, and not a wild one") {

@@ -1,6 +1,7 @@
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>
 
 #include "../support/nim.hpp"
@@ -48,9 +49,11 @@ struct with_foreign_tree : favourite {
 
 }  // namespace
 
-TEST_CASE("the shipped searches and the smallest one model search_for every game") {
+TEST_CASE("the shipped searches and the smallest one model search_for the games they search") {
   static_assert(bm::search_for<bm::puct, nim> && bm::search_for<bm::puct, bm::connect4>);
   static_assert(bm::search_for<bm::top_k, nim> && bm::search_for<bm::top_k, bm::connect4>);
+  // Nim has no key.
+  static_assert(bm::search_for<bm::puct_graph, bm::connect4> && !bm::search_for<bm::puct_graph, nim>);
   CHECK(bm::search_for<favourite, nim>);
   CHECK(bm::require_search<bm::puct, nim>());
   CHECK(bm::require_search<bm::top_k, nim>());

@@ -76,8 +76,12 @@ struct decision {
 ///  3. `template <game G> std::size_t tree_bytes() const`: what a tree allocates;
 ///  4. `std::string identity() const`: name and settings, everything that changes games.
 ///
+/// A search may ask more of its games than to be games: `tree` and `tree_bytes` are constrained then, and S models
+/// `search_for` those games alone. `puct_graph`, for one, needs a `key()`.
+///
 /// A tree never calls an evaluator, and what it decides may depend on the answers and keys alone, not on how
-/// its rows were spread over batches. Ships: `puct`, the default, and `top_k`, a few wide waves a move.
+/// its rows were spread over batches. Ships: `puct`, the default; `gumbel`, with few simulations a move; `puct_graph`,
+/// where many positions are reached in several ways; and `top_k`, a few wide waves a move.
 template <class S, class G>
 concept search_for = game<G> && std::copyable<S> &&
     requires(S const& settings, typename S::template tree<G>& tree, typename S::template tree<G> const& fixed,
@@ -101,7 +105,8 @@ template <class S, class G>
 consteval bool require_search() {
   static_assert(
       requires { typename S::template tree<G>; },
-      "batchmate::search: needs a nested 'template <batchmate::game Game> class tree'");
+      "batchmate::search: needs a nested 'template <batchmate::game Game> class tree', which takes this "
+      "game");
   static_assert(
       requires(S const& s) {
         { s.max_rows() } -> std::convertible_to<int>;

@@ -42,7 +42,7 @@ struct puct_graph {
   float final_temperature = 0;   ///< of the plies after them
 
   /// One game's graph.
-  template <game G>
+  template <game_with_key G>
   class tree;
 
   int max_rows() const { return 1; }
@@ -50,7 +50,7 @@ struct puct_graph {
   /// The most nodes a graph can hold: the root and one a simulation.
   int max_nodes() const { return simulations + 1; }
 
-  template <game G>
+  template <game_with_key G>
   std::size_t tree_bytes() const {
     return tree<G>::bytes(*this);
   }
@@ -74,10 +74,8 @@ struct puct_graph {
   }
 };
 
-template <game G>
+template <game_with_key G>
 class puct_graph::tree {
-  static_assert(game_with_key<G>, "batchmate::puct_graph: the game needs 'std::uint64_t key() const'");
-
  public:
   explicit tree(puct_graph const& settings)
       : settings_((settings.check(), settings.as_puct())),

@@ -428,19 +428,13 @@ class DiskTest(Faults):
 
     def test_a_folder_that_is_taken_away_under_way_ends_the_run(self):
         out, moved = self.folder / "out", self.folder / "moved"
-        for what in ["removed", "replaced", "moved"]:
+        for is_moved in [False, True]:
             process = start(out, *ENDLESS)
             until(lambda: (out / "rows-000001.safetensors").exists(), "shards")
             out.rename(moved)
-            if what == "replaced":
-                shutil.copytree(moved, out)
-                copied = data(out)
-            if what != "moved":
+            if not is_moved:
                 shutil.rmtree(moved)
             self.assert_refused(finish(process), f"selfplay: {out}/")
-            if what == "replaced":
-                self.assertEqual(data(out), copied)
-                shutil.rmtree(out)
         self.assertEqual(run(moved, *but(ENDLESS, episodes=1), "--resume").status, 0)
 
 

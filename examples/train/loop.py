@@ -120,7 +120,7 @@ class Loop:
         """Plays a generation's games into the folder; returns the program's summary."""
         flags, summary = self.flags, folder / "selfplay.json"
         command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(),
-                   "--evaluator", flags.evaluator, "--search", "puct", "--simulations", flags.simulations,
+                   "--evaluator", flags.evaluator, "--search", flags.search, "--simulations", flags.simulations,
                    "--batching", "lockstep", "--games", flags.games, "--episodes", flags.episodes,
                    "--threads", flags.threads, "--seed", flags.seed + self.generation, "--out", folder,
                    "--summary", summary, *shlex.split(flags.selfplay_flags)]
@@ -148,7 +148,7 @@ class Loop:
         for opponent in flags.opponents:
             summary = folder / f"match-{Path(opponent).stem}.json"
             command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
-                       "--second", opponent, "--simulations", flags.simulations, "--openings", flags.openings,
+                       "--second", opponent, "--simulations", flags.measure_simulations, "--openings", flags.openings,
                        "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary]
             scores[Path(opponent).stem] = run_program(command, summary.with_suffix(".log"), summary)["score"]
         return scores
@@ -187,7 +187,8 @@ def parse_flags(arguments):
     add("--generations", type=positive, metavar="N", help="stop after generation N")
     add("--programs", type=Path, default=PROGRAMS, metavar="FOLDER", help="where selfplay and match are (%(default)s)")
     play = parser.add_argument_group("self-play").add_argument
-    play("--simulations", type=positive, default=100, metavar="N", help="a move, also when measuring (%(default)s)")
+    play("--search", default="puct", help="as selfplay's; gumbel learns from few simulations (%(default)s)")
+    play("--simulations", type=positive, default=100, metavar="N", help="a move (%(default)s)")
     play("--episodes", type=positive, default=500, metavar="N", help="games a generation (%(default)s)")
     play("--games", type=positive, default=64, metavar="N", help="in flight (%(default)s)")
     play("--evaluator", default="auto", help="what runs the network (%(default)s)")
@@ -196,6 +197,7 @@ def parse_flags(arguments):
     measure("--opponents", nargs="*", default=["uniform", "rollout"], metavar="WHO",
             help="uniform, rollout or network files (%(default)s)")
     measure("--measure-every", type=int, default=1, metavar="N", help="generations; 0: never (%(default)s)")
+    measure("--measure-simulations", type=positive, metavar="N", help="of puct, a move (as --simulations)")
     measure("--openings", type=positive, default=100, metavar="N", help="random ones, two games each (%(default)s)")
     measure("--opening-plies", type=positive, default=4, metavar="K", help="their length (%(default)s)")
     train.add_network_flags(parser)
@@ -209,6 +211,7 @@ def parse_flags(arguments):
         parser.error("one of --minutes and --generations is needed")
     flags.board = board_from(flags, parser)
     flags.threads = flags.threads or os.cpu_count()
+    flags.measure_simulations = flags.measure_simulations or flags.simulations
     return flags
 
 

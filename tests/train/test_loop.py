@@ -85,6 +85,13 @@ class LoopRuns(unittest.TestCase):
         newest = self.folder / "work/network-002.safetensors"
         self.assertEqual((self.folder / "out.safetensors").read_bytes(), newest.read_bytes())
 
+    def test_self_play_and_measuring_have_simulations_of_their_own(self):
+        self.run_loop("--generations", "1", "--simulations", "30")
+        self.run_loop("--generations", "2", "--simulations", "30", "--search", "gumbel", "--measure-simulations", "70")
+        flags = [flags for _, flags in self.calls()]
+        self.assertEqual([each.get("--search") for each in flags], ["puct", None, "gumbel", None])
+        self.assertEqual([each["--simulations"] for each in flags], ["30", "30", "30", "70"])
+
     def test_networks_begin_random_and_change_every_generation(self):
         self.run_loop("--generations", "2")
         weights = [networks.load(self.folder / f"work/network-{n:03}.safetensors").stem.conv.weight for n in range(3)]

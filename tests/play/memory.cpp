@@ -44,7 +44,7 @@ void give_back(void* at) {
 
 }  // namespace
 
-// The forms for arrays and those that do not throw come down to these.
+// Those that do not throw come down to these.
 void* operator new(std::size_t bytes) { return take(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return take(bytes, std::max(static_cast<std::size_t>(alignment), sizeof(void*)));
@@ -52,6 +52,12 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
 void operator delete(void* at) noexcept { give_back(at); }
 void operator delete(void* at, std::size_t) noexcept { give_back(at); }
 void operator delete(void* at, std::align_val_t) noexcept { give_back(at); }
+// The forms for arrays, too, but not where a sanitizer has its own.
+void* operator new[](std::size_t bytes) { return operator new(bytes); }
+void* operator new[](std::size_t bytes, std::align_val_t alignment) { return operator new(bytes, alignment); }
+void operator delete[](void* at) noexcept { give_back(at); }
+void operator delete[](void* at, std::size_t) noexcept { give_back(at); }
+void operator delete[](void* at, std::align_val_t) noexcept { give_back(at); }
 void operator delete(void* at, std::size_t, std::align_val_t) noexcept { give_back(at); }
 
 namespace {

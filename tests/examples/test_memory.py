@@ -1,5 +1,6 @@
 """The short form of flat_memory.py, and the table of benchmarks/memory.py."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import flat_memory
 from selfplay_runs import PROGRAM, SOURCE, RunTest
 
 
+@unittest.skipIf("BATCHMATE_SANITIZE" in os.environ, "a sanitizer's own memory is resident, too")
 class MemoryTest(RunTest):
     def test_resident_memory_does_not_grow_with_the_number_of_games(self):
         first, last = flat_memory.measure(20_000, 100_000)

@@ -44,7 +44,7 @@ inline numbers sum(numbers a, numbers const& b) {
   return a;
 }
 
-inline numbers apply(batchmate::dense_layer const& layer, numbers const& x) {
+inline numbers dense(batchmate::dense_layer const& layer, numbers const& x) {
   numbers y;
   for (int o = 0; o < layer.outputs; ++o) {
     double total = at(layer.bias, o);
@@ -64,9 +64,9 @@ struct answer {
 template <class Legal>
 answer heads(batchmate::network const& net, numbers const& x, Legal const& legal) {
   int const height = net.input.rows, width = net.input.columns;
-  numbers const logits = apply(net.policy, relu(convolve(net.policy_conv, x, height, width)));
+  numbers const logits = dense(net.policy, relu(convolve(net.policy_conv, x, height, width)));
   numbers const out =
-      apply(net.value, relu(apply(net.value_hidden, relu(convolve(net.value_conv, x, height, width)))));
+      dense(net.value, relu(dense(net.value_hidden, relu(convolve(net.value_conv, x, height, width)))));
   answer found{};
   double total = 0;
   legal.for_each([&](int a) { total += std::exp(logits[static_cast<std::size_t>(a)]); });

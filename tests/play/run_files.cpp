@@ -5,25 +5,47 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
 namespace fs = std::filesystem;
 
-/// Stands before the system's: the disk has no room for so many of the next files that are synced.
+/// The disk has no room for so many of the next files that are synced.
 int syncs_to_fail = 0;
-extern "C" int fsync(int file) {
-  if (syncs_to_fail == 0) return fdatasync(file);
+/// Called before each call that makes files or names durable or changes names; not while it is at work itself.
+std::function<void()> before_call;
+
+void about_to_call() {
+  auto const now = std::exchange(before_call, nullptr);
+  if (now) now();
+  before_call = now;
+}
+
+// These stand before the system's.
+extern "C" int fsync(int) {
+  about_to_call();
+  if (syncs_to_fail == 0) return 0;  // nobody here cuts the power
   --syncs_to_fail;
   errno = ENOSPC;
   return -1;
+}
+extern "C" int rename(char const* from, char const* to) noexcept {
+  about_to_call();
+  return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+extern "C" int unlink(char const* path) noexcept {
+  about_to_call();
+  return unlinkat(AT_FDCWD, path, 0);
 }
 
 namespace {
@@ -68,6 +90,18 @@ std::map<std::string, std::vector<std::byte>> data(fs::path const& folder) {
 }
 
 constexpr int episodes = 15;
+
+/// A whole run, whose shards are cut as soon as they are full.
+void play_all(
+    settings const& s, std::function<void()> const& begun = [] {}) {
+  bm::run_files<G> files(s, {});
+  begun();
+  for (int i = 0; i < episodes; ++i) {
+    files.append(i, bm::records::of(i, game(i)));
+    files.cut();
+  }
+  files.finish();
+}
 
 /// Does the rest of a run: every episode that the files do not have, in an order of its own.
 void go_on(bm::run_files<G>& files) {
@@ -185,4 +219,90 @@ TEST_CASE("a folder that was taken away ends the run before a shard lands in ano
   CHECK_THROWS_WITH_AS(files.cut(), doctest::Contains("journal: was removed, moved or replaced"),
                        bm::file_error);
   CHECK(fs::is_empty(folder / "run"));
+}
+
+TEST_CASE("a folder that another takes the place of while a shard is cut ends the run, and keeps all of it") {
+  std::map<std::string, std::vector<std::byte>> expected;
+  {
+    temporary_folder const folder;
+    play_all(in(folder.path()));
+    expected = data(folder.path());
+  }
+  for (bool is_old : {false, true}) {  // whether what comes is a copy of the beginning or of that moment
+    int calls = 0;
+    for (bool comes = true; comes; calls += comes) {  // at each call in turn, until there is none
+      CAPTURE(calls);
+      temporary_folder const folder;
+      fs::path const run = folder / "run", moved = folder / "moved", copy = folder / "copy";
+      fs::create_directory(run);
+      int left = calls;
+      auto const exchange = [&] {
+        if (left-- != 0) return;
+        fs::rename(run, moved);
+        is_old ? fs::rename(copy, run) : fs::copy(moved, run);
+      };
+      std::string failure;
+      if (!is_old) before_call = exchange;
+      try {
+        play_all(in(run), [&] {
+          if (is_old) fs::copy(run, copy), before_call = exchange;
+        });
+      } catch (bm::file_error const& e) {
+        failure = e.what();
+      }
+      before_call = nullptr;
+      comes = fs::exists(moved);
+      if (comes) {
+        bool const told = failure.find("removed, moved or replaced") != std::string::npos;
+        CHECK((told ||
+               (is_old && failure.find("cannot rename") != std::string::npos)));  // it is in the moved one
+      }
+      CHECK(failure.empty() == !comes);
+      CHECK(left >= -7);  // no more than a shard's two files or a journal are written after that
+      for (fs::path const& whole : {comes ? moved : run, is_old && comes ? moved : run}) {
+        settings const again = in(whole, settings::earlier::resume);
+        bm::run_files<G> files(again, {});
+        go_on(files);
+        CHECK(data(whole) == expected);
+      }
+    }
+    CHECK(calls > 50);
+  }
+}
+
+TEST_CASE(
+    "a folder that another takes the place of while a run waits or begins ends the run and stays as it was") {
+  temporary_folder const folder;
+  fs::path const run = folder / "run", moved = folder / "moved", copy = folder / "copy";
+  auto const exchange = [&] {
+    fs::rename(run, moved);
+    fs::rename(copy, run);
+  };
+  auto const journal = [&](fs::path const& of) { return bm::read_file(of / "journal", 1 << 24); };
+  {
+    settings s = in(run);
+    s.disk_full = [&](bm::disk_full_error const&) {
+      exchange();
+      return true;
+    };
+    bm::run_files<G> files(s, {});
+    fs::copy(run, copy);
+    files.append(0, bm::records::of(0, game(0)));
+    syncs_to_fail = 1;
+    CHECK_THROWS_WITH_AS(files.sync(), doctest::Contains("run: was removed, moved or replaced"),
+                         bm::file_error);
+    CHECK(journal(run) != journal(moved));  // it has not got what was finished meanwhile
+  }
+  fs::remove_all(run);
+  fs::rename(moved, run);
+  fs::copy(run, copy);
+  fs::copy(run / "run.json", run / "journal.tmp");  // to be removed first
+  settings const again = in(run, settings::earlier::resume);
+  before_call = [&] {
+    if (fs::exists(copy)) exchange();
+  };
+  CHECK_THROWS_WITH_AS(bm::run_files<G>(again, {}), doctest::Contains("run: was removed, moved or replaced"),
+                       bm::file_error);
+  before_call = nullptr;
+  CHECK(journal(run) == journal(moved));
 }

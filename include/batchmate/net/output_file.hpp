@@ -75,7 +75,8 @@ class output_file {
   bool is_in_place() const {
     using status = struct ::stat;
     status mine{}, there{};
-    return ::fstat(file_, &mine) == 0 && ::stat(path_.c_str(), &there) == 0 && mine.st_ino == there.st_ino;
+    return ::fstat(file_, &mine) == 0 && ::stat(path_.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
+           mine.st_dev == there.st_dev;
   }
 
   /// Closes the file. Throws `file_error`.

@@ -83,6 +83,14 @@ class folder_lock {
     throw_file_error(file_.path(), "lock");
   }
 
+  /// Throws `file_error` if the folder was removed, moved or replaced: what lies at its path is not locked.
+  void check_in_place() const {
+    if (!file_.is_in_place())
+      throw file_error(
+          file_.path().parent_path().string() +
+          ": was removed, moved or replaced while it was written (its .lock is gone, or another file)");
+  }
+
  private:
   output_file file_;
 };

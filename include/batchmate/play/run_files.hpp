@@ -173,6 +173,7 @@ class run_files {
     remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
     for (int s = p.oldest; s < p.shards; ++s) kept_.push_back(size_of(s));
     shards_ = p.shards - p.oldest;
+    lock_.check_in_place();  // what was read is what is locked
     return p;
   }
 
@@ -257,7 +258,9 @@ class run_files {
     for (network_phase const& p : phases_) heads.push_back(records::of(p));
     std::vector<std::span<std::byte const>> all(heads.begin(), heads.end());
     for (auto const& [place, record] : pending_) all.push_back(record);
+    lock_.check_in_place();
     trying_again([&] { journal_ = journal::replace(journal_path(), all); });
+    lock_.check_in_place();  // else the run would go on in a folder that has come meanwhile
   }
 
   void write_shard() {
@@ -266,6 +269,7 @@ class run_files {
     std::span<std::byte const> const parts[] = {std::as_bytes(std::span(text))};
     trying_again([&] { write_file_atomically(folder() / games_name(shard), parts); });
     trying_again([&] { rows_.finish(); });
+    lock_.check_in_place();  // else a shard that lies elsewhere would leave the journal
     text_.clear();
     kept_.push_back(size_of(shard));
     shards_ += 1;

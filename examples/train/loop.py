@@ -206,7 +206,7 @@ def parse_flags(arguments):
                        help="train on N generations at most (%(default)s)")
     group.add_argument("--passes", type=float, default=4, metavar="N",
                        help="times that a row is trained on before it leaves the window, on average (%(default)s)")
-    flags = parser.parse_args(arguments)
+    flags = train.check_training_flags(parser, parser.parse_args(arguments))
     if flags.minutes is None and flags.generations is None:
         parser.error("one of --minutes and --generations is needed")
     flags.board = board_from(flags, parser)

@@ -14,6 +14,7 @@ and what it may hold:
     action    I32 (n), ply I32 (n), episode I64 (n)
     full      U8  (n)                           1: a full search, whose policy is worth learning; 0: a cheap one
     surprise  F32 (n)                           how far the search's policy is from the network's
+    short_value F32 (n)                         the search's values of the next plies, the nearest weighing most
     network   I32 (n)                           which of the metadata's `networks` (JSON, identities) made the row
 
 Values are for the player to move.
@@ -127,6 +128,7 @@ OPTIONAL = {
     "episode": (np.int64, -1),
     "full": (np.uint8, 1),
     "surprise": (np.float32, 0),
+    "short_value": (np.float32, "value"),  # as the tensor of this name
 }
 
 
@@ -186,8 +188,10 @@ class Shard:
             raise TensorFileError(f"{self.path}: holds {self.count} rows, not {first} to {last}")
         rows = {name: self.file.read(name, first, last) for name in needed_tensors(self.board)}
         for name, (dtype, default) in OPTIONAL.items():
-            there = name in self.file.entries
-            rows[name] = self.file.read(name, first, last) if there else np.full(last - first, default, dtype)
+            if name in self.file.entries:
+                rows[name] = self.file.read(name, first, last)
+            else:
+                rows[name] = rows[default].copy() if default in rows else np.full(last - first, default, dtype)
         for name, array in rows.items():
             if array.dtype == np.float32 and not np.isfinite(array).all():
                 raise TensorFileError(f"{self.path}: {name}: holds numbers that are not finite")

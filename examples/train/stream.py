@@ -134,7 +134,6 @@ class Stream(Folders, IterableDataset):
         try:
             with self.opened(piece.path) as shard:
                 rows = shard.read(piece.first, piece.last)
-                rows["short_value"] = short_values(shard, piece, rows["value"])
         except TensorFileError as problem:
             self.bad(problem)
             return None
@@ -153,17 +152,6 @@ class Stream(Folders, IterableDataset):
         arrays["wdl_target"] = wdl_targets(value, rows["outcome"], mix)
         arrays["value_target"] = arrays["wdl_target"][:, 0] - arrays["wdl_target"][:, 2]
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def short_values(shard, piece, otherwise):
-    """The tensor `short_value` of a piece's rows; `otherwise` where the shard has none."""
-    if "short_value" not in shard.file.entries:
-        return otherwise.copy()
-    shard.check("short_value", np.float32, ())
-    values = shard.file.read("short_value", piece.first, piece.last)
-    if not np.isfinite(values).all():
-        raise TensorFileError(f"{shard.path}: short_value: holds numbers that are not finite")
-    return values
 
 
 def wdl_targets(value, outcome, mix):

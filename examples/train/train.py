@@ -35,6 +35,7 @@ class Settings:
     lr: float = 5e-3             # the highest, after the warm-up
     weight_decay: float = 1e-2   # AdamW's, of weights but not of biases and batch norm
     value_mix: float = 0.0       # share of the search's value in the value's target; the rest is the result
+    short_mix: float = 0.0       # share of the search's values some plies on there
     value_weight: float = 1.0    # of the value's loss beside the policy's
     surprise_share: float = 0.0  # share of the rows' weights that goes by their surprise; the rest is even
     symmetry: bool = True        # turn and mirror rows at random
@@ -78,7 +79,7 @@ def augmented(batch, moves, random):
 def open_rows(folders, settings, newest_rows=None, workers=0, board=None):
     """The rows of folders, ready to train on, and their number."""
     stream = Stream(folders, newest_rows=newest_rows, seed=settings.seed, value_mix=settings.value_mix,
-                    surprise_share=settings.surprise_share, drop_last=True, board=board)
+                    short_mix=settings.short_mix, surprise_share=settings.surprise_share, drop_last=True, board=board)
     count = stream.count()
     if count < 2:
         raise TensorFileError(f"{count} row is too few to train on")
@@ -171,6 +172,8 @@ def add_training_flags(parser):
     group.add_argument("--weight-decay", type=float, default=default.weight_decay, help="AdamW's (%(default)s)")
     group.add_argument("--value-mix", type=share, default=default.value_mix, metavar="SHARE",
                        help="share of the search's own value in the value's target, 0 to 1 (%(default)s)")
+    group.add_argument("--short-mix", type=share, default=default.short_mix, metavar="SHARE",
+                       help="share of the search's values some plies on there, with --value-mix at most 1 (%(default)s)")
     group.add_argument("--value-weight", type=float, default=default.value_weight,
                        help="of the value's loss beside the policy's (%(default)s)")
     group.add_argument("--surprise-share", type=share, default=default.surprise_share, metavar="SHARE",
@@ -187,8 +190,15 @@ def add_training_flags(parser):
 
 def settings_of(flags, steps, seed):
     """The settings that the flags ask for, for a number of steps and a seed."""
-    return Settings(steps, flags.batch, flags.lr, flags.weight_decay, flags.value_mix, flags.value_weight,
-                    flags.surprise_share, not flags.no_symmetry, seed)
+    return Settings(steps, flags.batch, flags.lr, flags.weight_decay, flags.value_mix, flags.short_mix,
+                    flags.value_weight, flags.surprise_share, not flags.no_symmetry, seed)
+
+
+def check_training_flags(parser, flags):
+    """Ends the program where the flags of `add_training_flags` contradict each other."""
+    if flags.value_mix + flags.short_mix > 1:
+        parser.error(f"--value-mix and --short-mix must be at most 1 together, got {flags.value_mix} and {flags.short_mix}")
+    return flags
 
 
 def prepare_torch(flags):
@@ -229,7 +239,7 @@ def parse_flags(arguments):
     parser.add_argument("--checkpoint", metavar="FILE", help="write what --resume reads")
     add_network_flags(parser)
     add_training_flags(parser)
-    return parser.parse_args(arguments)
+    return check_training_flags(parser, parser.parse_args(arguments))
 
 
 def run(flags):

@@ -70,6 +70,7 @@ class Shards(unittest.TestCase):
         self.write(SMALL, 3, action=None, ply=None, episode=None)
         with Shard(self.path) as shard:
             rows = shard.read()
+            np.testing.assert_array_equal(rows["short_value"], rows["value"])
         found = {name: rows[name].tolist() for name in ("action", "ply", "episode", "full", "surprise", "network")}
         only = training_rows.network_id("test")  # the evaluator of the whole shard
         self.assertEqual(found, dict(action=[-1] * 3, ply=[-1] * 3, episode=[-1] * 3, full=[1] * 3, surprise=[0] * 3,
@@ -94,7 +95,8 @@ class Shards(unittest.TestCase):
                 ("planes.*expected", None, {"planes": np.zeros((3, 2, 16), np.uint8)}),
                 ("value.*expected", None, {"value": np.zeros(2, np.float32)}),
                 ("full.*expected uint8", None, {"full": np.ones(3, np.float32)}),
-                ("surprise.*finite", None, {"surprise": nan}),
+                ("surprise.*finite", None, {"surprise": nan}), ("short_value.*finite", None, {"short_value": nan}),
+                ("short_value.*expected float32", None, {"short_value": np.zeros(3)}),
                 ("networks.*KeyError", None, {"network": network}), ("networks", "[1]", {"network": network}),
                 ("networks", "[", {"network": network}), ("network: names more than the 2", '["a", "b"]',
                                                           {"network": network})]:

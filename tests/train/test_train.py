@@ -78,8 +78,8 @@ class Folder(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def write(self, count):
-        arrays = random_rows(CONNECT4, count, seed=1)
+    def write(self, count, **more):
+        arrays = {**random_rows(CONNECT4, count, seed=1), **more}
         write_shard(self.folder / "data/rows-000000.safetensors", CONNECT4, arrays)
         return arrays
 
@@ -176,6 +176,23 @@ class Program(Folder):
         self.assertEqual(networks_written[0], networks_written[1])
         self.assertNotEqual(networks_written[0], networks_written[2])
 
+    def test_the_value_learns_the_shares_that_the_flags_ask_for(self):
+        short = np.random.default_rng(3).uniform(-1, 1, 100).astype(np.float32)
+        arrays = self.write(100, short_value=short)
+        flags = train.parse_flags(["--data", str(self.folder / "data"), "--out", "none", "--batch", "50", "--value-mix",
+                                   "0.25", "--short-mix", "0.5"])
+        loader, count = train.open_rows(flags.data, train.settings_of(flags, 0, 1))
+        for batch in loader:
+            at = batch["episode"].numpy()
+            expected = 0.25 * arrays["outcome"][at] + 0.25 * arrays["value"][at] + 0.5 * short[at]
+            np.testing.assert_allclose(batch["value_target"].numpy(), expected, atol=1e-6)
+        self.assertEqual(count, 100)
+        networks_written = []
+        for mix in ("0", "1"):
+            self.assertEqual(self.run_train("--short-mix", mix)[0], 0)
+            networks_written.append((self.folder / "network.safetensors").read_bytes())
+        self.assertNotEqual(*networks_written)
+
     def test_bad_input_is_one_line_and_bad_flags_are_status_2(self):
         status, _, err = self.run_train("--resume", "missing.pt")
         self.assertEqual((status, err.count("\n")), (1, 1))
@@ -184,7 +201,8 @@ class Program(Folder):
         status, _, err = self.run_train()
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertIn("rows-000000.safetensors", err)
-        self.assertEqual(self.run_train("--value-mix", "2")[0], 2)
+        for mixes in (["--value-mix", "2"], ["--short-mix", "-0.1"], ["--value-mix", "0.6", "--short-mix", "0.5"]):
+            self.assertEqual(self.run_train(*mixes)[0], 2)
         self.assertEqual(list(self.folder.glob("*network*")), [])
 
 

@@ -11,23 +11,33 @@
 
 namespace common {
 
-/// Turns the first SIGINT or SIGTERM into a stop request; a second one ends the program at once, unless it
-/// comes within a second of the first: `timeout` and terminals signal a process and its group. Make it
-/// before any other thread, which inherits that these signals are not delivered to it.
+/// What signals do to a program that runs for long. The first SIGINT, SIGTERM or SIGHUP, as of a terminal that is closed,
+/// is a stop request; under `nohup` SIGHUP is nothing. A second one ends the program at once, unless it comes within
+/// a second of the first: `timeout` and terminals signal a process and its group. SIGPIPE and SIGXFSZ are ignored, so
+/// that a write fails with a reason. Make it before any other thread, which inherits that these signals are not
+/// delivered to it.
 class interrupt_watch {
  public:
   interrupt_watch() {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGINT);
     sigaddset(&signals_, SIGTERM);
+    struct sigaction hang_up {};
+    sigaction(SIGHUP, nullptr, &hang_up);
+    if (hang_up.sa_handler != SIG_IGN) sigaddset(&signals_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     thread_ = std::jthread([this](std::stop_token const& end) { watch(end); });
   }
 
   /// Stop is requested at the first signal.
   std::stop_token token() const { return stop_.get_token(); }
-  /// The signal that came, or 0.
-  int received() const { return received_; }
+  /// The exit status that says which signal came first, or 0 if none did.
+  int status() const {
+    int const received = received_;
+    return received == 0 ? 0 : 128 + received;
+  }
 
  private:
   void watch(std::stop_token const& end) {
@@ -36,7 +46,7 @@ class interrupt_watch {
       int const signal = sigtimedwait(&signals_, nullptr, &moment);
       if (signal <= 0) continue;
       auto const now = std::chrono::steady_clock::now();
-      if (received_.exchange(signal) == 0) {
+      if (int none = 0; received_.compare_exchange_strong(none, signal)) {
         first_ = now;
         stop_.request_stop();
       } else if (now - first_ > std::chrono::seconds(1)) {

@@ -245,6 +245,7 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
 
 void write_summary(std::string const& file, std::string const& text) {
   if (file == "-") std::fputs(text.c_str(), stdout);
+  if (std::fflush(stdout) != 0) batchmate::throw_file_error("standard output", "write");
   if (file.empty() || file == "-") return;
   std::ofstream out(file);
   out << text;
@@ -281,6 +282,6 @@ int main(int argc, char** argv) {
     sgf.finish();
     print(wanted.summary == "-" ? stderr : stdout, wanted, facts, board);
     write_summary(wanted.summary, summary_of(wanted, facts, board).dump(2) + "\n");
-    return interrupt.received() ? 128 + interrupt.received() : 0;
+    return interrupt.status();
   });
 }

@@ -1,7 +1,7 @@
 /// Plays many games against itself at once and writes training rows: see --help.
 #include <common/games.hpp>
+#include <common/interrupt.hpp>
 #include <selfplay/play.hpp>
-#include <selfplay/signals.hpp>
 
 #include <cstdio>
 #include <string>
@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     if (int const* const status = std::get_if<int>(&parsed)) return *status;
     job const& wanted = std::get<job>(parsed);
     check_summary_place(wanted.summary);
-    run_signals const signals;
+    common::interrupt_watch const signals;
     std::FILE* const text = wanted.summary == "-" ? stderr : stdout;
     try {
       run_result const result = common::with_game(

@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -360,19 +361,81 @@ class FlagsTest(Match):
                      "search=graph: simulations,", "search=topk: widths,"]:
             self.assertIn(word, out)
 
+
+class EndTest(Match):
+    """How a match ends before its last game."""
+
+    def start(self, *flags, prepare=None, stdout=subprocess.PIPE):
+        """A match that nobody waits for; `prepare` is called in its process before."""
+        process = subprocess.Popen([MATCH, "--progress", "0", *flags], stdout=stdout, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=prepare)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def long(self, **how):
+        """A match of many short games, one of which is counted."""
+        self.games, self.summary = self.folder / "games.txt", self.folder / "s.json"
+        playing = self.start("--first", "uniform", "--second", "rollout", "--openings", "200000", "--opening-plies", "9",
+                             "--out", self.games, "--summary", self.summary, **how)
+        self.wait_for_more(playing, 3)
+        return playing
+
+    def wait_for_more(self, playing, lines):
+        """Returns when the file of games holds more lines."""
+        while not (self.games.exists() and self.games.read_text().count("\n") > lines):
+            self.assertIsNone(playing.poll(), "the match has ended")
+            time.sleep(0.05)
+
     def test_a_signal_ends_the_match_with_what_has_been_counted(self):
-        games, summary = self.folder / "games.txt", self.folder / "s.json"
-        with subprocess.Popen([MATCH, "--first", "uniform", "--second", "rollout", "--openings", "200000", "--opening-plies",
-                               "9", "--out", games, "--summary", summary], stdout=subprocess.PIPE, text=True) as playing:
-            while playing.poll() is None and not (games.exists() and games.read_text().count("\n") > 3):
-                time.sleep(0.05)
+        for sent, status in [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]:
+            with self.subTest(sent):
+                playing = self.long()
+                playing.send_signal(sent)
+                out, err = playing.communicate(timeout=300)
+                self.assertEqual((playing.returncode, err), (status, ""))
+                played = sum(json.loads(self.summary.read_text())["pairs"]) * 2
+                self.assertGreaterEqual(played, 2)
+                self.assertEqual(int(re.search(r"^(\d+) games: ", out, re.M)[1]), played)
+                self.assertEqual(len(self.games.read_text().splitlines()), played + 1)
+                self.games.unlink()
+
+    def test_under_nohup_a_match_outlives_its_terminal(self):
+        playing = self.long(prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        playing.send_signal(signal.SIGHUP)
+        self.wait_for_more(playing, self.games.read_text().count("\n") + 100)
+        playing.send_signal(signal.SIGTERM)
+        playing.communicate(timeout=300)
+        self.assertEqual(playing.returncode, 143)
+
+    def test_a_second_signal_ends_the_match_at_once(self):
+        for seconds in [1, 2, 4, 8, 16]:  # until it plays; its first batch takes minutes
+            playing = self.start("--first", "random:20x256:1,evaluator=reference", "--threads", "1")
+            time.sleep(seconds)
             playing.send_signal(signal.SIGINT)
-            out = playing.stdout.read()
-        self.assertEqual(playing.returncode, 130)
-        played = sum(json.loads(summary.read_text())["pairs"]) * 2
-        self.assertGreaterEqual(played, 2)
-        self.assertEqual(int(re.search(r"^(\d+) games: ", out, re.M)[1]), played)
-        self.assertEqual(len(games.read_text().splitlines()), played + 1)
+            time.sleep(1.3)
+            if playing.poll() is None:
+                break
+        playing.send_signal(signal.SIGTERM)
+        self.assertEqual((playing.communicate(timeout=10), playing.returncode), (("", ""), 143))
+
+    def test_a_file_that_may_not_grow_ends_the_match(self):
+        for limit in [10, 5000]:
+            playing = self.start("--first", "uniform", "--second", "rollout", "--openings", "2000", "--opening-plies", "9",
+                                 "--out", self.folder / "games.txt",
+                                 prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+            out, err = playing.communicate(timeout=300)
+            self.assertEqual((playing.returncode, out), (1, ""))
+            self.assertRegex(err, r"\Amatch: \S+/games.txt: cannot write: File too large\n\Z")
+
+    def test_a_result_that_nobody_takes_is_an_error(self):
+        for flags in [[], ["--summary", "-"]]:
+            playing = self.start("--first", "uniform", "--second", "uniform", "--openings", "20", *flags)
+            playing.stdout.close()
+            with playing.stderr:
+                err = playing.stderr.read()
+            self.assertEqual((playing.wait(300), err.splitlines()[-1]),
+                             (1, "match: standard output: cannot write: Broken pipe"))
 
 
 if __name__ == "__main__":

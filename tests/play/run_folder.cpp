@@ -6,6 +6,7 @@
 #include <batchmate/search/puct.hpp>
 
 #include "../net/temporary_folder.hpp"
+#include "../support/any_batching.hpp"
 #include "../support/fake_network.hpp"
 
 #include <doctest/doctest.h>
@@ -17,6 +18,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,12 +105,42 @@ struct troubled : bm::connect4 {
   static std::optional<troubled> from_text(std::string_view) { return std::nullopt; }
 };
 
+/// What a CUDA evaluator throws derives from this error, too, and names the call (`cuda::check`).
+struct device_error : bm::evaluation_error {
+  using evaluation_error::evaluation_error;
+};
+
+/// A device that all threads share and that breaks at its n-th batch: from then on every call fails, as it does after an
+/// illegal address or when the device has fallen off the bus.
+struct breaking_device {
+  std::uint64_t breaks_at;  ///< the number of the batch, from 1
+  failing_network::place where;
+  fake_network network{};
+
+  template <bm::game G>
+  void submit(int, bm::batch<G> const& rows) const {
+    if (network.counts->batches + 1 < breaks_at)
+      network.answer(rows.raw());
+    else if (where == failing_network::place::submit || network.counts->batches >= breaks_at)
+      throw device_error("cuda: cudaGraphLaunch failed: unspecified launch failure");
+    else
+      ++network.counts->batches;  // the answers never come
+  }
+  void wait(int) const {
+    if (network.counts->batches >= breaks_at)
+      throw device_error("cuda: cudaEventSynchronize failed: an illegal memory access was encountered");
+  }
+  bool is_shared() const { return true; }
+  std::string identity() const { return "device"; }
+};
+
 /// Plays what is missing of 40 games, the 26th and last but one of which are marked; how many are new.
-int play_troubled(temporary_folder const& folder, bm::any_evaluator<troubled> evaluator) {
+int play_troubled(temporary_folder const& folder, bm::any_evaluator<troubled> evaluator,
+                  any_batching const& policy = bm::lockstep{.games = 4}) {
   bm::openings<troubled> opening;
   opening.positions.resize(40);
   opening.positions[25].is_marked = opening.positions[38].is_marked = true;
-  bm::self_play play{opening, bm::puct{.simulations = 4}, bm::lockstep{.games = 4}, std::move(evaluator)};
+  bm::self_play play{opening, bm::puct{.simulations = 4}, policy, std::move(evaluator)};
   bm::run_folder<troubled> run(in(folder, earlier::resume), opening);
   int taken = 0;
   bm::run_options options{.episodes = 40, .seed = 3, .threads = 2, .in_order = false};
@@ -390,6 +422,37 @@ TEST_CASE(
     troubled::what = what;
     ended_by([] { return fake_network{}; }, expected);
   }
+}
+
+TEST_CASE(
+    "a device that breaks in mid-batch ends the run with the call that failed, and another one goes on") {
+  temporary_folder const whole;
+  CHECK(play_troubled(whole, fake_network{}) == 40);
+  for (any_batching const& policy : any_batching::all(32))
+    for (auto where : {failing_network::place::submit, failing_network::place::wait}) {
+      std::string const call = where == failing_network::place::submit ? "cudaGraphLaunch failed: "
+                                                                       : "cudaEventSynchronize failed: ";
+      CAPTURE(policy.identity());
+      CAPTURE(call);
+      temporary_folder const folder;
+      auto const counted = std::make_shared<fake_counts>();
+      play_troubled(temporary_folder(), breaking_device{1u << 30, where, fake_network{counted}}, policy);
+      std::string failure;
+      try {
+        play_troubled(folder, breaking_device{counted->batches / 2, where}, policy);
+      } catch (device_error const& e) {  // this very type, whoever has carried it
+        failure = e.what();
+      }
+      CHECK(failure.find(call) != std::string::npos);
+      auto const [games, rows] = games_and_rows(folder);
+      CHECK(games > 0);
+      CHECK(games < 40);
+      CHECK(rows >= 7 * games);
+      CHECK_THROWS_AS(play_troubled(folder, breaking_device{1, where}, policy), device_error);
+      CHECK(games_and_rows(folder) == std::pair(games, rows));
+      CHECK(play_troubled(folder, fake_network{}, policy) == 40 - games);
+      CHECK(data(folder) == data(whole));
+    }
 }
 
 TEST_CASE("what goes wrong with the files is thrown to the run, and to its end") {

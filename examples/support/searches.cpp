@@ -18,6 +18,7 @@ void for_settings(batchmate::puct& search, Visit&& visit) {
   visit("fpu", search.fpu);
   visit("fpu-reduction", search.fpu_reduction);
   visit("fpu-value", search.fpu_value);
+  visit("root-symmetries", search.root_symmetries);
   visit("root-temperature", search.root_temperature);
   visit("noise", search.noise_fraction);
   visit("noise-alpha", search.noise_alpha);
@@ -45,6 +46,7 @@ void for_settings(batchmate::gumbel& search, Visit&& visit) {
   visit("c-scale", search.c_scale);
   visit("noise", search.noise_scale);
   visit("sampling-plies", search.sampling_plies);
+  visit("root-symmetries", search.root_symmetries);
   visit("leaves", search.leaves);
 }
 
@@ -53,6 +55,7 @@ void for_settings(batchmate::puct_graph& search, Visit&& visit) {
   visit("simulations", search.simulations);
   visit("exploration", search.exploration);
   visit("fpu-reduction", search.fpu_reduction);
+  visit("root-symmetries", search.root_symmetries);
   visit("noise", search.noise_fraction);
   visit("noise-alpha", search.noise_alpha);
   visit("temperature", search.temperature);
@@ -66,6 +69,7 @@ void for_settings(batchmate::top_k& search, Visit&& visit) {
   visit("temperature", search.temperature);
   visit("target-temperature", search.target_temperature);
   visit("temperature-plies", search.temperature_plies);
+  visit("root-symmetries", search.root_symmetries);
 }
 
 /// What a setting is to be, for people.

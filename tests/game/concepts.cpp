@@ -114,6 +114,12 @@ TEST_CASE("globals are counted where they are, and are an extra") {
   CHECK_FALSE(bm::game_with_globals<uncounted_globals>);
 }
 
+TEST_CASE("symmetries are counted where they are, and otherwise there is the identity") {
+  CHECK(bm::num_symmetries<bm::tictactoe> == 8);
+  CHECK(bm::num_symmetries<bm::connect4> == 2);
+  CHECK(bm::num_symmetries<nim> == 1);
+}
+
 TEST_CASE("an extra that is not whole is no extra, and the type still a game") {
   CHECK(bm::game<short_key>);
   CHECK_FALSE(bm::game_with_key<short_key>);

@@ -1,4 +1,5 @@
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/tictactoe.hpp>
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/puct_graph.hpp>
@@ -7,6 +8,8 @@
 #include "../support/nim.hpp"
 
 #include <doctest/doctest.h>
+
+#include <cstring>
 
 namespace bm = batchmate;
 
@@ -108,6 +111,54 @@ TEST_CASE("encoding packs the rows filled so far and no others") {
   range.encode();
   CHECK(rows[0].planes.words[0] == 0xf);
   CHECK(rows[1].planes.words[0] == 77);
+}
+
+TEST_CASE(
+    "a row that is to be moved shows the position under the symmetry once it is packed, and as it is until "
+    "then") {
+  using G = bm::tictactoe;
+  G position, images[2];
+  for (int a : {0, 1, 5}) {
+    position.play(a);
+    for (int i = 0; i < 2; ++i) images[i].play(G::symmetric_action(3 + i, a));
+  }
+  G positions[4];
+  bm::row<G> rows[4], plain, moved[2];
+  plain.legal = position.legal_actions();
+  plain.encode(position);
+  for (int i = 0; i < 2; ++i) {
+    moved[i].legal = images[i].legal_actions();
+    moved[i].encode(images[i]);
+  }
+  bm::moved_row shown[2] = {{.symmetry = 3}, {.symmetry = 4}};
+  bm::row_range<G> range(positions, rows, 4);
+  for (int i = 0; i < 4; ++i) {
+    range.next() = position;
+    i == 1 || i == 2 ? range.push(shown[i - 1]) : range.push();
+  }
+  for (bm::row<G> const& r : rows) CHECK(r.legal == plain.legal);
+  CHECK_FALSE(shown[0].moved);
+  for (int times = 0; times < 2; ++times) {
+    range.encode();
+    CHECK(std::memcmp(rows, &plain, sizeof(plain)) == 0);
+    CHECK(std::memcmp(rows + 1, moved, sizeof(moved)) == 0);
+    CHECK(std::memcmp(rows + 3, &plain, sizeof(plain)) == 0);
+    CHECK(shown[0].moved);
+    CHECK(shown[1].moved);
+  }
+  CHECK(positions[1].to_text() == position.to_text());
+}
+
+TEST_CASE("rows of a game without symmetries are never moved") {
+  nim positions[1];
+  bm::row<nim> rows[1];
+  bm::moved_row shown;
+  bm::row_range<nim> range(positions, rows, 1);
+  range.next().stones = 4;
+  range.push(shown);
+  range.encode();
+  CHECK(rows[0].planes.words[0] == 0xf);
+  CHECK_FALSE(shown.moved);
 }
 
 TEST_CASE("a default range is full") { CHECK(bm::row_range<nim>().full()); }

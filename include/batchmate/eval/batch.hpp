@@ -75,8 +75,10 @@ struct raw_batch {
 /// What an evaluator is asked and where it answers. The batch owns nothing.
 template <game G>
 struct batch {
-  int count = 0;                 ///< B, rows to evaluate
-  G const* positions = nullptr;  ///< (B) none finished, but for rows of a shared batch nobody filled
+  int count = 0;  ///< B, rows to evaluate
+  /// (B) none finished, but for rows of a shared batch nobody filled. Of a row that was packed under a symmetry of the
+  /// board this is the position as it was before: an evaluator reads rows, or else positions, but not both.
+  G const* positions = nullptr;
   row<G> const* rows =
       nullptr;              ///< (B) `legal` always filled; planes and globals if the evaluator needs them
   float* values = nullptr;  ///< (B) out: expected result for the player to move, in [-1, 1]

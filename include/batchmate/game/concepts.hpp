@@ -91,6 +91,12 @@ inline constexpr int num_globals = 0;
 template <game_with_globals G>
 inline constexpr int num_globals<G> = G::num_globals;
 
+/// How many symmetries a game's board has, the identity included.
+template <class G>
+inline constexpr int num_symmetries = 1;
+template <game_with_symmetries G>
+inline constexpr int num_symmetries<G> = G::num_symmetries;
+
 /// The set of a game's actions.
 template <class G>
 using actions_of = action_set<G::num_actions>;

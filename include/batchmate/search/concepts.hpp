@@ -7,8 +7,18 @@
 #include <concepts>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 namespace batchmate {
+
+/// A row that is to show its position under a symmetry of the board. It belongs to the search that pushes it, and stays
+/// where it is until the answer is there.
+struct moved_row {
+  int symmetry = 0;    ///< of the game's
+  bool moved = false;  ///< set when the row has been packed so; evaluators that read positions pack none
+  int row = 0;         ///< of the range; set by it
+  moved_row* next = nullptr;  ///< of the range's list; set by it
+};
 
 /// The rows of one batch that a worker may still fill, dealt one after the other.
 template <game G>
@@ -31,15 +41,42 @@ class row_range {
     ++used_;
   }
 
+  /// The same for a row whose planes and legal actions are moved by a symmetry when it is packed. The position stays as
+  /// it is, and so does all of the row if nobody packs it: an evaluator is shown one or the other, never half of each.
+  void push(moved_row& shown) {
+    shown.moved = false;
+    shown.row = used_;
+    shown.next = std::exchange(moved_, &shown);
+    push();
+  }
+
   /// Packs the positions of all rows filled so far.
   void encode() {
     for (int i = 0; i < used_; ++i) rows_[i].encode(positions_[i]);
+    if constexpr (game_with_symmetries<G>)
+      for (moved_row* m = moved_; m != nullptr; m = m->next) move(*m);
   }
 
  private:
+  void move(moved_row& shown) requires game_with_symmetries<G> {
+    row<G>& to = rows_[shown.row];
+    auto const planes = std::exchange(to.planes, {});
+    for (int p = 0; p < G::input.planes; ++p)
+      for (int cell = 0; cell < G::input.cells(); ++cell) {
+        if (!planes.test(p, cell / G::input.columns, cell % G::input.columns)) continue;
+        int const to_cell = G::symmetric_cell(shown.symmetry, cell);
+        to.planes.set(p, to_cell / G::input.columns, to_cell % G::input.columns);
+      }
+    to.legal = {};
+    positions_[shown.row].legal_actions().for_each(
+        [&](int action) { to.legal.set(G::symmetric_action(shown.symmetry, action)); });
+    shown.moved = true;
+  }
+
   G* positions_ = nullptr;  // (capacity)
   row<G>* rows_ = nullptr;  // (capacity)
   int capacity_ = 0, used_ = 0;
+  moved_row* moved_ = nullptr;  // the last of the rows to be moved, if there are any
 };
 
 /// What a finished search says about its root position.

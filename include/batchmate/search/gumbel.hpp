@@ -4,6 +4,7 @@
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/improved_policy.hpp>
 #include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/root_average.hpp>
 #include <batchmate/search/sequential_halving.hpp>
 
 #include <algorithm>
@@ -36,6 +37,7 @@ struct gumbel {
   float c_scale = 1;        ///< of `value_transform`
   float noise_scale = 1;    ///< factor of the Gumbel noise; 0 to play as well as possible
   int sampling_plies = 0;   ///< first plies, whose move is drawn by visits instead (appendix F: 30 in Go)
+  int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
   int leaves = 1;  ///< moves of a round that may be in flight together; fills batches and changes no game
 
   /// One game's tree.
@@ -55,7 +57,8 @@ struct gumbel {
   /// `leaves` is missing: it changes no game.
   std::string identity() const {
     return concat("gumbel simulations=", simulations, " considered=", max_considered, " c_visit=", c_visit,
-                  " c_scale=", c_scale, " noise=", noise_scale, " sampling_plies=", sampling_plies);
+                  " c_scale=", c_scale, " noise=", noise_scale, " sampling_plies=", sampling_plies) +
+           (root_symmetries > 1 ? concat(" root_symmetries=", root_symmetries) : "");
   }
 
   /// Throws `contract_error` for a field out of range.
@@ -67,6 +70,7 @@ struct gumbel {
     expects(noise_scale >= 0 && std::isfinite(noise_scale), "gumbel: noise_scale must not be negative, got ",
             noise_scale);
     expects(sampling_plies >= 0, "gumbel: sampling_plies must not be negative, got ", sampling_plies);
+    expects(root_symmetries > 0, "gumbel: root_symmetries must be positive, got ", root_symmetries);
     expects(leaves > 0 && leaves <= 1024, "gumbel: leaves must be 1 to 1024, got ", leaves);
   }
 
@@ -82,7 +86,8 @@ class gumbel::tree {
         arena_(settings_.max_nodes(), G::num_actions),
         unvisited_(std::make_unique_for_overwrite<float[]>(nodes_of(settings_))),
         contenders_(std::make_unique_for_overwrite<contender[]>(contenders_of(settings_))),
-        flight_(std::make_unique_for_overwrite<std::uint32_t[]>(rows_of(settings_))) {}
+        flight_(std::make_unique_for_overwrite<std::uint32_t[]>(rows_of(settings_))),
+        average_(settings_.root_symmetries) {}
 
   void start(random_key episode, int ply) {
     episode_ = episode;
@@ -92,6 +97,7 @@ class gumbel::tree {
 
   void collect(G const& root, row_range<G>& out) {
     in_flight_ = 0;
+    if (average_.waiting()) return average_.collect(root, out, settings_.max_rows());
     if (arena_[0].state == node_state::pending) {
       if (out.full()) return;
       out.next() = root;
@@ -109,6 +115,11 @@ class gumbel::tree {
   }
 
   void absorb(batch<G> const& mine) {
+    if (average_.waiting()) {
+      flight_[0] = 0;
+      if (average_.absorb(mine)) absorb(average_.answer());
+      return;
+    }
     for (int i = 0; i < mine.count; ++i) {
       std::uint32_t const leaf = flight_[i];
       tree_node& n = arena_[leaf];
@@ -154,7 +165,7 @@ class gumbel::tree {
   static std::size_t bytes(gumbel const& settings) {
     return sizeof(tree) + node_arena::bytes(settings.max_nodes(), G::num_actions) +
            nodes_of(settings) * sizeof(float) + contenders_of(settings) * sizeof(contender) +
-           rows_of(settings) * sizeof(std::uint32_t);
+           rows_of(settings) * sizeof(std::uint32_t) + root_average<G>::bytes(settings.root_symmetries);
   }
 
  private:
@@ -180,6 +191,7 @@ class gumbel::tree {
   void begin_move() {
     arena_.clear();
     next_ = round_size_ = finished_ = in_flight_ = 0;
+    average_.begin(move_key().split(purpose::symmetry));
   }
 
   /// Puts the contenders in front of the root's edges, the greatest logit first, and begins the first round.
@@ -194,7 +206,7 @@ class gumbel::tree {
     };
     tree_node& at = arena_[0];
     std::array<edge, G::num_actions> edges;
-    random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::sampling)};
+    random_stream random{move_key().split(purpose::sampling)};
     int count = 0;
     root.legal_actions().for_each([&](int a) {
       float const prior = arena_.priors(at)[count];
@@ -309,6 +321,8 @@ class gumbel::tree {
     }
   }
 
+  random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }
+
   tree_node const& root_child(int place) const { return arena_[arena_.child(arena_[0])[place]]; }
   /// The value of a root move, as the root sees it.
   float q_of(int place) const {
@@ -332,7 +346,7 @@ class gumbel::tree {
 
   /// A root move drawn in proportion to visits.
   int drawn_move() const {
-    random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::move)};
+    random_stream random{move_key().split(purpose::move)};
     std::uint32_t rest = random.below(arena_[0].visits - 1);
     int place = 0;
     while (rest >= root_child(place).visits) rest -= root_child(place++).visits;
@@ -344,6 +358,7 @@ class gumbel::tree {
   std::unique_ptr<float[]> unvisited_;       // (max_nodes), sums of the priors of the moves without visits
   std::unique_ptr<contender[]> contenders_;  // (num_contenders), those still in the race first
   std::unique_ptr<std::uint32_t[]> flight_;  // (max_rows), nodes whose rows are under way
+  root_average<G> average_;                  // of the root's evaluations, if there are several
   sequential_halving schedule_;
   int num_contenders_ = 0;
   int round_size_ = 0;  // contenders that this round visits

@@ -84,7 +84,8 @@ class node_arena {
   std::uint16_t const* actions(tree_node const& n) const { return actions_.get() + n.first_edge; }
   float* q(tree_node const& n) { return q_.get() + n.children; }  ///< (num_children)
   float const* q(tree_node const& n) const { return q_.get() + n.children; }
-  float* u(tree_node const& n) { return u_.get() + n.children; }                  ///< (num_children)
+  float* u(tree_node const& n) { return u_.get() + n.children; }  ///< (num_children)
+  float const* u(tree_node const& n) const { return u_.get() + n.children; }
   std::uint32_t* child(tree_node const& n) { return child_.get() + n.children; }  ///< (num_children)
   std::uint32_t const* child(tree_node const& n) const {
     return child_.get() + n.children;

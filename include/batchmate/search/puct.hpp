@@ -4,12 +4,12 @@
 #include <batchmate/search/node_arena.hpp>
 #include <batchmate/search/proof.hpp>
 #include <batchmate/search/puct_options.hpp>
+#include <batchmate/search/root_average.hpp>
 #include <batchmate/search/root_noise.hpp>
 #include <batchmate/search/root_target.hpp>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -25,7 +25,8 @@ class puct::tree {
       : settings_((settings.check(), settings)),
         arena_(settings_.max_nodes(), G::num_actions),
         wave_(std::make_unique<std::uint32_t[]>(static_cast<std::size_t>(settings_.leaves))),
-        squares_(settings_.lower_bound_errors > 0 ? std::make_unique<float[]>(arena_.capacity()) : nullptr) {}
+        squares_(settings_.lower_bound_errors > 0 ? std::make_unique<float[]>(arena_.capacity()) : nullptr),
+        average_(settings_.root_symmetries) {}
 
   void start(random_key episode, int ply) {
     episode_ = episode;
@@ -35,6 +36,7 @@ class puct::tree {
   }
 
   void collect(G const& root, row_range<G>& out) {
+    if (average_.waiting()) return average_.collect(root, out, settings_.leaves);
     if (pushed_ == wave_size_)
       select_wave(root, out);
     else
@@ -45,6 +47,7 @@ class puct::tree {
   }
 
   void absorb(batch<G> const& mine) {
+    if (average_.waiting()) return absorb_average(mine);
     for (int i = 0; i < mine.count; ++i) {
       std::uint32_t const leaf = wave_[absorbed_++];
       tree_node& n = arena_[leaf];
@@ -115,6 +118,25 @@ class puct::tree {
     tree_node const& root = arena_[0];
     wanted_ = full_ ? settings_.simulations : settings_.cheap_simulations;
     if (root.state != node_state::pending) wanted_ -= static_cast<int>(root.visits) - 1;
+    average_.begin(move_key().split(purpose::symmetry), full_ && wanted_ > 0 && !is_proven(root.state));
+  }
+
+  /// Gives the root the mean over the symmetries, in place of what it had if it was a node before.
+  void absorb_average(batch<G> const& mine) {
+    if (!average_.absorb(mine)) return;
+    tree_node& at = arena_[0];
+    if (at.state == node_state::pending) {
+      arena_.add_edges(at, average_.answer().rows->legal.count());
+      at.state = node_state::evaluated;
+      at.visits = 1;
+    }
+    float const value = *average_.answer().values;
+    at.value_sum += value - at.own_value;
+    at.own_value = value;
+    bool const sorted = at.state == node_state::sorted;
+    for (int i = 0; i < at.num_edges; ++i)
+      arena_.priors(at)[i] = sorted ? average_.prior_of(arena_.actions(at)[i]) : average_.answer().priors[i];
+    if (sorted) put_in_order(at);
   }
 
   /// Selects up to `leaves` leaves and pushes those that find room.
@@ -285,10 +307,15 @@ class puct::tree {
     priors_changed_ = true;
     prepare_priors<G::num_actions>(priors, actions, at.num_edges, settings_, noisy,
                                    move_key().split(purpose::noise));
-    // The visited children stay in front, whatever the noise did to their priors: they are all looked at
-    // anyway.
+    put_in_order(at);
+  }
+
+  /// Brings the root up to date with priors that have changed. The visited children stay in front: they are all
+  /// looked at anyway.
+  void put_in_order(tree_node& at) {
     int const visited = at.num_children;
-    sort_by_prior<G::num_actions>(priors + visited, actions + visited, at.num_edges - visited);
+    sort_by_prior<G::num_actions>(arena_.priors(at) + visited, arena_.actions(at) + visited,
+                                  at.num_edges - visited);
     for (int i = 0; i < visited; ++i) {
       tree_node const& child = arena_[arena_.child(at)[i]];
       if (child.state != node_state::won) arena_.refresh(child);
@@ -352,6 +379,7 @@ class puct::tree {
   node_arena arena_;
   std::unique_ptr<std::uint32_t[]> wave_;  // (leaves), nodes in flight in the order they were selected
   std::unique_ptr<float[]> squares_;       // (max_nodes), if there is a lower bound: of each node's values
+  root_average<G> average_;                // of the root's evaluations, if there are several
   int wave_size_ = 0;                      // leaves selected
   int pushed_ = 0;                         // of these, pushed as rows
   int absorbed_ = 0;                       // of these, answered

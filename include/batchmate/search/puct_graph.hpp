@@ -4,6 +4,7 @@
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/node_arena.hpp>
 #include <batchmate/search/puct_options.hpp>
+#include <batchmate/search/root_average.hpp>
 #include <batchmate/search/root_noise.hpp>
 #include <batchmate/search/root_target.hpp>
 
@@ -35,6 +36,7 @@ struct puct_graph {
   int simulations = 400;         ///< visits of the root's moves before one is made
   float exploration = 1.5f;      ///< c_puct
   float fpu_reduction = 0;       ///< an unvisited move has its parent's value less this, not below -1
+  int root_symmetries = 1;       ///< the root has the mean of evaluations under so many symmetries
   float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
   float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
   float temperature = 1;         ///< of the move choice in the first plies; 0 takes the most visited move
@@ -65,6 +67,7 @@ struct puct_graph {
     return {.simulations = simulations,
             .exploration = exploration,
             .fpu_reduction = fpu_reduction,
+            .root_symmetries = root_symmetries,
             .noise_fraction = noise_fraction,
             .noise_alpha = noise_alpha,
             .temperature = temperature,
@@ -83,11 +86,12 @@ class puct_graph::tree {
         edges_(std::make_unique_for_overwrite<edge[]>(size(settings.max_nodes()) * G::num_actions)),
         path_(std::make_unique<step[]>(size(settings.max_nodes()))),
         table_(std::make_unique<std::uint32_t[]>(table_size(settings))),
-        mask_(table_size(settings) - 1) {}
+        mask_(table_size(settings) - 1),
+        average_(settings.root_symmetries) {}
 
   /// What a graph with these settings allocates.
   static std::size_t bytes(puct_graph const& settings) {
-    return sizeof(tree) + 4 * table_size(settings) +
+    return sizeof(tree) + 4 * table_size(settings) + root_average<G>::bytes(settings.root_symmetries) +
            size(settings.max_nodes()) * (sizeof(node) + sizeof(step) + sizeof(edge) * G::num_actions);
   }
 
@@ -104,6 +108,14 @@ class puct_graph::tree {
       out.next() = root;
       leaf_ = find_or_add(root);
       path_size_ = 0;
+    }
+    if (average_.waiting()) {
+      average_.collect(root, out, 1);
+      waiting_ = true;
+      return;
+    }
+    if (asks) {
+      out.next() = root;
     } else if (descents_ == 0) {
       prepare_root();
     }
@@ -118,6 +130,10 @@ class puct_graph::tree {
 
   void absorb(batch<G> const& mine) {
     if (mine.count == 0) return;
+    if (average_.waiting()) {
+      if (average_.absorb(mine)) absorb(average_.answer());
+      return;
+    }
     node& at = nodes_[leaf_];
     expand(at, mine.rows[0].legal, mine.priors_of(0));
     at.own_value = at.value = mine.values[0];
@@ -192,6 +208,7 @@ class puct_graph::tree {
     num_nodes_ = descents_ = path_size_ = 0;
     num_edges_ = 0;
     waiting_ = false;
+    average_.begin(move_key().split(purpose::symmetry));
     std::fill_n(table_.get(), mask_ + 1, 0u);
   }
 
@@ -298,6 +315,7 @@ class puct_graph::tree {
   std::unique_ptr<step[]> path_;            // (max_nodes), the way of the simulation under way
   std::unique_ptr<std::uint32_t[]> table_;  // (a power of two), by key: node + 1, 0 where free
   std::size_t mask_;
+  root_average<G> average_;  // of the root's evaluations, if there are several
   std::size_t num_edges_ = 0;
   std::uint32_t leaf_ = 0;
   int num_nodes_ = 0, path_size_ = 0, descents_ = 0, ply_ = 0;

@@ -3,6 +3,7 @@
 #include <batchmate/core/error.hpp>
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/search/node_arena.hpp>
+#include <batchmate/search/root_average.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -38,6 +39,10 @@ struct puct {
   float fpu_reduction = 0;              ///< of that value, where `fpu` says so
   float fpu_value = 0;                  ///< that value for `first_play::absolute`, from -1 to 1
 
+  /// The root is evaluated under so many symmetries of the board, drawn by chance if the game has more, and has the
+  /// mean of their answers (`root_average`). A root that was a node of the tree before is evaluated again; one of a
+  /// cheap search is not averaged. 1 is off.
+  int root_symmetries = 1;
   /// The root's priors are taken to the power of 1 / this, before noise. KataGo has 1.1.
   float root_temperature = 1;
   float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
@@ -93,7 +98,7 @@ struct puct {
   template <game G>
   std::size_t tree_bytes() const {
     return sizeof(tree<G>) + node_arena::bytes(max_nodes(), G::num_actions) +
-           4 * static_cast<std::size_t>(leaves) +
+           root_average<G>::bytes(root_symmetries) + 4 * static_cast<std::size_t>(leaves) +
            (lower_bound_errors > 0 ? 4 * static_cast<std::size_t>(max_nodes()) : 0);
   }
 
@@ -110,6 +115,7 @@ struct puct {
     add("exploration_base", exploration_base, usual.exploration_base);
     add("fpu", static_cast<int>(fpu), static_cast<int>(usual.fpu));
     add("fpu_value", fpu_value, usual.fpu_value);
+    add("root_symmetries", root_symmetries, usual.root_symmetries);
     add("root_temperature", root_temperature, usual.root_temperature);
     add("noise_shaped", noise_shaped, usual.noise_shaped);
     add("forced_playouts", forced_playouts, usual.forced_playouts);
@@ -135,6 +141,7 @@ struct puct {
     };
     expects(simulations > 0, "puct: simulations must be positive, got ", simulations);
     expects(leaves > 0 && leaves <= 1024, "puct: leaves must be 1 to 1024, got ", leaves);
+    expects(root_symmetries > 0, "puct: root_symmetries must be positive, got ", root_symmetries);
     expects(virtual_loss > 0, "puct: virtual_loss must be positive, got ", virtual_loss);
     not_negative("exploration", exploration);
     not_negative("exploration_growth", exploration_growth);

@@ -2,6 +2,7 @@
 
 #include <batchmate/core/error.hpp>
 #include <batchmate/search/concepts.hpp>
+#include <batchmate/search/root_average.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +29,8 @@ struct top_k {
   float target_temperature = 0.1f;   ///< of the training target, in units of value; positive
   int temperature_plies =
       0;  ///< plies whose move is drawn from the training target; later the best is played
+
+  int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
 
   /// One game's tree, level by level.
   template <game G>
@@ -61,7 +64,9 @@ struct top_k {
     std::string text = concat("top_k widths=", widths[0]);
     for (int d = 1; d < depth(); ++d) text += concat(",", widths[d]);
     return text +
-           concat(" temperature=", temperature, " target=", target_temperature, " plies=", temperature_plies);
+           concat(" temperature=", temperature, " target=", target_temperature,
+                  " plies=", temperature_plies) +
+           (root_symmetries > 1 ? concat(" root_symmetries=", root_symmetries) : "");
   }
 
   /// Throws `contract_error` for a field out of range.
@@ -73,6 +78,7 @@ struct top_k {
       rows *= widths[d];
     }
     expects(rows <= 1 << 20, "top_k: the last level must have at most 1048576 positions, got ", rows);
+    expects(root_symmetries > 0, "top_k: root_symmetries must be positive, got ", root_symmetries);
     expects(temperature >= 0, "top_k: temperature must not be negative, got ", temperature);
     expects(target_temperature > 0, "top_k: target_temperature must be positive, got ", target_temperature);
   }
@@ -81,7 +87,8 @@ struct top_k {
 template <game G>
 class top_k::tree {
  public:
-  explicit tree(top_k const& settings) : settings_((settings.check(), settings)) {
+  explicit tree(top_k const& settings)
+      : settings_((settings.check(), settings)), average_(settings.root_symmetries) {
     nodes_.reserve(static_cast<std::size_t>(settings_.max_nodes()));
   }
 
@@ -92,6 +99,10 @@ class top_k::tree {
   }
 
   void collect(G const& root, row_range<G>& out) {
+    if (average_.waiting()) {
+      next_ = 1;
+      return average_.collect(root, out, settings_.max_rows());
+    }
     for (; next_ < static_cast<int>(nodes_.size()) && !out.full(); ++next_) {
       G& position = out.next();
       replay(next_, root, position);
@@ -107,6 +118,10 @@ class top_k::tree {
   }
 
   void absorb(batch<G> const& mine) {
+    if (average_.waiting()) {
+      if (average_.absorb(mine)) absorb(average_.answer());
+      return;
+    }
     for (int i = 0; i < mine.count; ++i, skip_resolved()) {
       nodes_[absorbed_].value = mine.values[i];
       if (nodes_[absorbed_].level < settings_.depth())
@@ -118,7 +133,8 @@ class top_k::tree {
 
   /// What a tree with these settings allocates.
   static std::size_t bytes(top_k const& settings) {
-    return sizeof(tree) + static_cast<std::size_t>(settings.max_nodes()) * sizeof(node);
+    return sizeof(tree) + static_cast<std::size_t>(settings.max_nodes()) * sizeof(node) +
+           root_average<G>::bytes(settings.root_symmetries);
   }
 
   bool done() const { return absorbed_ == static_cast<int>(nodes_.size()); }
@@ -161,6 +177,7 @@ class top_k::tree {
     nodes_.clear();
     nodes_.push_back({.key = episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::sampling)});
     next_ = absorbed_ = 0;
+    average_.begin(nodes_[0].key.split(purpose::symmetry));
   }
 
   /// Answers come for the nodes in order, but none for finished positions.
@@ -235,6 +252,7 @@ class top_k::tree {
 
   top_k settings_;
   std::vector<node> nodes_;  // level by level; reserved for the largest tree
+  root_average<G> average_;  // of the root's evaluations, if there are several
   int next_ = 0;             // the first node not yet pushed or resolved
   int absorbed_ = 0;         // the first node not yet answered or resolved
   int ply_ = 0;

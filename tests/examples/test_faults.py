@@ -208,10 +208,9 @@ class SystemCallTest(Faults):
         """The system calls of an undisturbed run on its files: (number, call, path)."""
         out = self.folder / "traced"
         prepare(out)
-        ended = run(out, *job, faults=f"{out}:1-:trace")
-        self.assertEqual((ended.status, ended.err), (0, ""))
+        calls = self.calls_in(out, job)
         shutil.rmtree(out)
-        return ended.faults
+        return calls
 
     def sweep(self, job, check, prepare=lambda out: None, flags=()):
         """check(out, number, job, flags) for the calls of a run, several at once; the number of calls."""
@@ -293,6 +292,46 @@ class SystemCallTest(Faults):
         self.assertEqual([path.name for path in out.glob("*-*")], [])
         # The journal begins with one record of progress.
         self.assertRegex(self.resume(out, SMALL).out, "resumed +20 episodes are there already\n")
+
+    def test_whatever_gets_its_name_is_on_the_disk_before_and_its_name_right_after(self):
+        out = self.folder / "out"
+        calls = [(call, Path(path).relative_to(out).as_posix()) for _, call, path in self.calls_in(out, KEEPING)]
+        renamed = [place for place, (call, _) in enumerate(calls) if call == "rename"]
+        names = [calls[place][1].removesuffix(".tmp") for place in renamed]
+        self.assertEqual(names[:2], ["run.json", "journal"])
+        self.assertGreater(len([name for name in names if name.startswith("rows-")]), 5)
+        unsynced = set()
+        for place, (call, name) in enumerate(calls):
+            if call == "write":
+                unsynced.add(name)
+            elif call == "fsync":
+                unsynced.discard(name)
+            elif call == "rename":
+                self.assertNotIn(name, unsynced)
+                rest = [made for made, of in calls[place + 1:] if (made, of) == ("fsync", ".") or made in ("rename", "unlink")]
+                self.assertEqual(rest[:1], ["fsync"], f"the folder is not synced after {name} was renamed")
+            elif call == "unlink" and name.startswith("rows-"):  # an old shard
+                self.assertEqual(names[sum(at < place for at in renamed) - 1], "journal")
+        self.assertEqual(unsynced, set())
+        for name in names:  # and nothing is written under the name itself, but for the journal's appended records
+            self.assertTrue(name == "journal" or ("write", name) not in calls, name)
+
+    def test_the_journal_is_synced_as_often_as_asked(self):
+        def syncs(out, *flags):
+            return sum((call, Path(path).name) == ("fsync", "journal") for _, call, path in self.calls_in(out, LONGER, *flags))
+
+        began = time.monotonic()
+        some = syncs(self.folder / "some", "--sync", "0.02")
+        most = (time.monotonic() - began) / 0.02 + 1
+        self.assertTrue(2 < some <= most, (some, most))
+        self.assertEqual(syncs(self.folder / "never", "--sync", "3600"), 1)  # at the end
+        self.assertGreater(syncs(self.folder / "always", "--sync", "0"), some)
+
+    def calls_in(self, out, job, *flags):
+        """The system calls of an undisturbed run in this folder."""
+        ended = run(out, *job, *flags, faults=f"{out}:1-:trace")
+        self.assertEqual((ended.status, ended.err), (0, ""))
+        return ended.faults
 
     def test_writes_that_take_a_part_at_a_time_are_gone_on_with(self):
         out = self.folder / "out"
@@ -517,7 +556,7 @@ class SignalTest(Faults):
 
     def wait_for_batch(self, process):
         """Returns when the slow run evaluates its first batch: it says that none comes."""
-        self.assertIn("no batch was evaluated", process.stderr.readline())
+        self.assertRegex(process.stderr.readline(), "no batch was evaluated for 0 seconds; worker 0 is submitting to the evaluator$")
 
     def test_two_signals_more_than_a_second_apart_end_a_run_at_once(self):
         process = self.slow()
@@ -567,6 +606,53 @@ class SettingsTest(Faults):
                                 f"{out}/run.json: cannot resume: the run has {setting}")
             self.assert_same(out, SMALL)
 
+    def test_every_flag_is_known_to_change_games_and_refused_or_to_change_none(self):
+        openings = self.folder / "openings.txt"
+        openings.write_text("4 4 3\n")
+        change = {"game": "tictactoe", "seed": 2, "random_plies": 3, "openings": openings, "play_through": 0.5,
+                  "evaluator": "rollout", "shard_rows": 513, "switch_at_move": None, "search": "gumbel", "no_reuse": None,
+                  "set": "prove=1", "simulations": 3, "leaves": 2, "exploration": 2, "fpu_reduction": 0.3, "noise": 0.1,
+                  "noise_alpha": 0.5, "temperature": 0.5, "temperature_plies": 3}
+        # Of these the evaluator's identity tells (tests/eval, tests/cpu), or --search topk, or where the folder is.
+        elsewhere = {"network", "precision", "plan", "symmetry", "widths", "rank", "ranks"}
+        none = {"episodes", "threads", "memory_limit", "poll", "batching", "games", "max_batch", "groups", "processors",
+                "deadline", "cache", "out", "resume", "overwrite", "sync", "keep", "wait_for_disk", "summary", "metrics",
+                "prometheus", "metrics_every", "stall", "progress", "help", "version"}
+        known = {flag.replace("-", "_") for flag in re.findall(r"^ +(?:-h, *)?--([a-z-]+)", run(None, "--help").out, re.M)}
+        self.assertEqual(known, change.keys() | elsewhere | none)
+        out = self.folder / "out"
+        self.assertEqual(run(out, *SMALL).status, 0)
+        for name, value in change.items():
+            flag = "--" + name.replace("_", "-")
+            flags = [*SMALL, flag] if value is None else but(SMALL, **{name: value})
+            self.assert_refused(run(out, *flags, "--resume"), f"{out}/run.json: cannot resume: the run has ")
+        self.assert_same(out, SMALL)
+
+    def test_every_setting_of_every_search_is_refused_if_it_changes(self):
+        text = run(None, "--help").out
+        listed = re.sub(r"\s+", " ", text[text.index("KEY=VALUE,...;") + 13:].split("Batching")[0])
+        searches = re.findall(r"; (\w+): ([a-z, -]+?)(?=;| *\Z)", listed.replace(" and ", ", "))
+        self.assertEqual([name for name, _ in searches], ["puct", "gumbel", "graph", "topk"])
+        for search, keys in searches:
+            out, keys = self.folder / search, keys.split(", ")
+            job = but(SMALL, search=search, episodes=3)
+            del job[job.index("--simulations"):job.index("--simulations") + 2]
+            # So that no setting is without effect.
+            begin = {"puct": "simulations=4,full-share=0.5,cheap-simulations=3,fpu=absolute,exploration-growth=0.1,"
+                             "lower-bound-errors=0.5,leaves=4", "topk": "widths=4/2"}.get(search, "simulations=4")
+            self.assertEqual(run(out, *job, "--set", begin).status, 0)
+            self.assertGreater(len(keys), 3)
+            if search == "gumbel":  # whose leaves change no game
+                keys.remove("leaves")
+                other = self.folder / "leaves"
+                self.assertEqual(run(other, *job, "--set", f"{begin},leaves=3").status, 0)
+                self.assertEqual(data(other), data(out))
+            for key in keys:  # some values cannot be, and one may be what it was
+                ends = [run(out, *job, "--set", f"{begin},{key}={value}", "--resume")
+                        for value in ["1", "5", "0", "0.3", "parent", "3/2"]]
+                self.assertIn('cannot resume: the run has "search"', "".join(ended.err for ended in ends if ended.status == 1),
+                              f"{search}: {key}")
+
     def test_a_rank_goes_on_with_its_own_share_alone(self):
         out = self.folder / "out"
         self.assertEqual(run(out, *SMALL, "--rank", "1", "--ranks", "3").status, 0)
@@ -594,6 +680,9 @@ class SettingsTest(Faults):
     def test_a_folder_with_data_is_gone_on_with_overwritten_or_refused_as_asked(self):
         out = self.folder / "out"
         self.resume(out, SMALL)  # there is nothing yet
+        shutil.rmtree(out)
+        out.mkdir()
+        self.resume(out, SMALL)
         self.assert_refused(run(out, *SMALL), out, "holds the data of an earlier run")
         self.assert_same(out, SMALL)
         other = but(SMALL, seed=2)

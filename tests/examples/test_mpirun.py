@@ -1,8 +1,11 @@
 """The ranks of a real launcher: Open MPI's mpirun. Skipped, visibly, where that is missing."""
 
+import os
 import shutil
+import signal
 import sys
 import unittest
+from pathlib import Path
 
 MPIRUN = shutil.which("mpirun")
 if MPIRUN is None:
@@ -48,6 +51,34 @@ class MpirunTest(Ranks):
         status, _, err = finish(self.mpirun(*LONG, "--out", out, "--resume"))
         self.assertEqual(status, 0, err)
         self.assert_same_episodes(episodes(*self.rank_folders(out)), alone)
+
+    def test_one_rank_that_is_killed_is_resumed_and_so_are_those_that_ended_with_it(self):
+        alone = self.undisturbed(LONG)
+        out = self.folder / "out"
+        process = self.mpirun(*LONG, "--out", out, "--resume")
+        until((out / "rank-00001" / "rows-000000.safetensors").exists, "a shard of rank 1")
+        os.kill(self.pid_of(1, out), signal.SIGKILL)
+        status, _, err = finish(process)
+        self.assertNotEqual(status, 0)
+        self.assertIn("signal 9", err)
+        self.assertLess(len(episodes(out / "rank-00001")), len(alone) // RANKS)
+        status, _, err = finish(self.mpirun(*LONG, "--out", out, "--resume"))
+        self.assertEqual(status, 0, err)
+        self.assert_same_episodes(episodes(*self.rank_folders(out)), alone)
+
+    def pid_of(self, rank, out):
+        """The process of a rank that writes to a folder."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                flags = (process / "cmdline").read_bytes().split(b"\0")
+                variables = (process / "environ").read_bytes().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            if flags[0] == os.fsencode(PROGRAM) and os.fsencode(out) in flags and f"OMPI_COMM_WORLD_RANK={rank}".encode() in variables:
+                found.append(int(process.name))
+        self.assertEqual(len(found), 1)
+        return found[0]
 
 
 if __name__ == "__main__":

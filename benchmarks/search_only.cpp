@@ -10,6 +10,7 @@
 #include <batchmate/game/othello.hpp>
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>
 
 #include <algorithm>
@@ -66,6 +67,8 @@ void add_search_only(measuring const& wanted) {
   add_one<go9>(wanted, "go9/puct/simulations:100", descents(100));
   add_one<go13>(wanted, "go13/puct/simulations:100", descents(100));
   add_one<connect4>(wanted, "connect4/gumbel/simulations:100", gumbel{.simulations = 100});
+  add_one<connect4>(wanted, "connect4/graph/simulations:100",
+                    puct_graph{.simulations = 100, .noise_fraction = 0});
 }
 
 }  // namespace batchmate::benchmarks

@@ -107,8 +107,9 @@ class RunTest(unittest.TestCase):
 
 # Networks.
 
-def write_network(path, game, seed, channels=4, sharpness=2.0):
-    """A small network with random weights, large enough that others play other games."""
+def write_network(path, game, seed, channels=4, sharpness=2.0, value_channels=2, hidden=8):
+    """A small network with random weights, large enough that others play other games; with many hidden values its
+    file is large."""
     board, random = games.board_of(game), np.random.default_rng(seed)
 
     def layer(name, *shape):
@@ -122,9 +123,9 @@ def write_network(path, game, seed, channels=4, sharpness=2.0):
     layer("blocks.0.second", channels, channels, 3, 3)
     layer("policy_conv", 2, channels, 1, 1)
     layer("policy", board.actions, 2 * board.cells)
-    layer("value_conv", 2, channels, 1, 1)
-    layer("value_hidden", 8, 2 * board.cells)
-    layer("value", 3, 8)
+    layer("value_conv", value_channels, channels, 1, 1)
+    layer("value_hidden", hidden, value_channels * board.cells)
+    layer("value", 3, hidden)
     tensors.write(path, arrays, {"format": "batchmate-network-1", **board.metadata(), "blocks": "1",
                                  "channels": str(channels), "value": "wdl"})
     return Path(path)

@@ -1,5 +1,6 @@
 """`--network` is a folder: newer networks are taken up under way, and every episode is the one that its network plays."""
 
+import json
 import os
 import random
 import shutil
@@ -153,6 +154,32 @@ class PickUpTest(FolderTest):
         status, _, err = run(*SMALL, "--network", self.networks, "--out", self.out)
         self.assertEqual((status, len(err.splitlines())), (1, 1), err)
         self.assertIn("holds no network", err)
+
+    @unittest.skipIf("BATCHMATE_SANITIZE" in os.environ, "a sanitizer's own memory is resident, too")
+    def test_at_most_two_networks_are_in_memory_however_fast_they_come(self):
+        job = ["--game", "tictactoe", "--progress", "0", "--threads", "2", "--poll", "0.05", "--simulations", "1", "--games", "8"]
+        names = ["0", "1", "2", "3", "4", "5"]
+        for seed, name in enumerate(names):
+            size = write_network(self.made / f"{name}.safetensors", "tictactoe", seed, value_channels=256,
+                                 hidden=2048).stat().st_size
+        self.assertGreater(size, 15 << 20)
+
+        def peak(names):
+            self.out = self.folder / f"out-{len(names)}"
+            for path in self.networks.iterdir():
+                path.unlink()
+            self.publish(names[0])
+            process = self.begin(job, *ENDLESS, "--summary", self.folder / "summary")
+            self.wait_for(process, self.phases, "the first network")
+            for name in names[1:]:
+                self.publish(name)
+                self.wait_for(process, lambda: self.has_taken(name), name)
+            self.stop(process)
+            return json.loads((self.folder / "summary").read_text())["peak_memory_bytes"]
+
+        two = peak(names[:2])
+        self.assertGreater(two, 2 * size)
+        self.assertLess(peak(names), two + size)
 
     def test_without_a_folder_for_data_networks_are_taken_up_too(self):
         self.publish("first")

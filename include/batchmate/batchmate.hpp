@@ -19,6 +19,7 @@
 #include <batchmate/game/othello.hpp>
 #include <batchmate/game/tictactoe.hpp>
 #include <batchmate/play/self_play.hpp>
+#include <batchmate/search/any_search.hpp>
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/puct_graph.hpp>

@@ -53,8 +53,8 @@ constexpr int simulations = G::num_actions < 10    ? 12
                                                    : 2;
 
 /// All evaluators under one search.
-template <bm::game G, class S>
-void check_evaluators(S const& search) {
+template <bm::game G>
+void check_evaluators(bm::any_search<G> const& search) {
   int const some = is_small<G> ? 7 : 17;
   check_same_games<G>(search, "fake", fake_network{}, is_small<G> ? 1 : 7);
   check_same_games<G>(search, "shared device", asynchronous<G>(true), some);
@@ -82,24 +82,26 @@ TEST_CASE_TEMPLATE("top_k plays the same games under all batching", G, nim, bm::
 TEST_CASE("other seeds, searches and evaluators play other games") {
   using G = bm::tictactoe;
   std::set<std::uint64_t> hashes;
-  bm::immediate const one_by_one;
-  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8}, one_by_one, fake_network{}, 1));
-  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 9}, one_by_one, fake_network{}, 1));
-  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8, .leaves = 4}, one_by_one, fake_network{}, 1));
-  hashes.insert(hash_of_games<G>(bm::puct{.simulations = 8}, one_by_one, bm::uniform{}, 1));
-  hashes.insert(hash_of_games<G>(bm::top_k{}, one_by_one, fake_network{}, 1));
-  bm::self_play play{G{}, bm::puct{.simulations = 8}, one_by_one, fake_network{}};
-  hashes.insert(play.run({.episodes = episodes, .seed = 6}, [](bm::episode<G> const&) {}).episodes_hash);
+  auto const play = [&](bm::any_search<G> const& search, bm::any_evaluator<G> const& evaluator,
+                        std::uint64_t seed) {
+    hashes.insert(hash_of_games<G>(search, any_batching(bm::immediate{}), evaluator, 1, seed));
+  };
+  play(bm::puct{.simulations = 8}, fake_network{}, 5);
+  play(bm::puct{.simulations = 9}, fake_network{}, 5);
+  play(bm::puct{.simulations = 8, .leaves = 4}, fake_network{}, 5);
+  play(bm::puct{.simulations = 8}, bm::uniform{}, 5);
+  play(bm::top_k{}, fake_network{}, 5);
+  play(bm::puct{.simulations = 8}, fake_network{}, 6);
   CHECK(hashes.size() == 6);
 }
 
 TEST_CASE("without type erasure the games are the same, too") {
   using G = bm::connect4;
   bm::puct const search{.simulations = 10, .leaves = 4};
-  std::uint64_t const expected =
-      hash_of_games<G>(search, bm::immediate{}, bm::any_evaluator<G>(fake_network{}), 1);
+  std::uint64_t const expected = hash_of_games<G>(bm::any_search<G>(search), any_batching(bm::immediate{}),
+                                                  bm::any_evaluator<G>(fake_network{}), 1);
   CHECK(hash_of_games<G>(search, bm::per_tree{}, fake_network{}, 2) == expected);
   CHECK(hash_of_games<G>(search, bm::lockstep{.games = 9}, fake_network{}, 3) == expected);
-  CHECK(hash_of_games<G>(search, bm::overlapped{.games = 9}, threaded_network{}, 3) == expected);
+  CHECK(hash_of_games<G>(search, bm::overlapped{.games = 9}, fake_network{}, 3) == expected);
   CHECK(hash_of_games<G>(search, bm::shared_queue{.games = 9}, fake_network{}, 3) == expected);
 }

@@ -1,7 +1,9 @@
 // What `self_play::memory` says before a run, against what the run allocates.
 #include <batchmate/batch/lockstep.hpp>
 #include <batchmate/batch/overlapped.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/eval/reference.hpp>
+#include <batchmate/eval/uniform.hpp>
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/game/hex.hpp>
 #include <batchmate/net/random_network.hpp>
@@ -20,6 +22,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
@@ -62,19 +65,14 @@ void operator delete(void* at, std::size_t, std::align_val_t) noexcept { give_ba
 
 namespace {
 
-template <bm::game G>
-bm::reference small_network() {
-  return bm::reference(
-      bm::random_network({.input = G::input, .num_actions = G::num_actions, .blocks = 1, .channels = 16}, 1));
-}
-
-/// What the plan leaves out: a slot's own fields, its share of the worker's and the run's, and what malloc rounds up.
-constexpr std::size_t unplanned_per_game = 4096;
+/// What the plan leaves out: a game's share of the worker's and the run's own, and what malloc rounds up to whole pages.
+constexpr std::size_t unplanned_per_game = 2560;
 
 /// Plays some games and compares the most that the run held with the most it said it would.
 template <bm::game G, class S, class B>
-void check_bound(S const& search, B const& policy, int threads) {
-  bm::self_play play{G{}, search, policy, small_network<G>()};
+void check_bound(S const& search, B const& policy, int threads,
+                 bm::any_evaluator<G> evaluator = bm::uniform{}) {
+  bm::self_play play{G{}, search, policy, std::move(evaluator)};
   std::size_t const planned = play.memory(threads).total(), before = held;
   most = before;
   auto const done =
@@ -102,17 +100,24 @@ TEST_CASE("operator new is counted, and what is given back is not held") {
 }
 
 TEST_CASE("memory() is a bound of what a run with puct allocates, and not a wild one") {
-  check_bound<bm::connect4>(bm::puct{.simulations = 400}, bm::lockstep{.games = 16}, 1);
-  check_bound<bm::connect4>(bm::puct{.simulations = 300, .leaves = 4}, bm::overlapped{.games = 16}, 2);
-  check_bound<bm::hex7>(bm::puct{.simulations = 200}, bm::lockstep{.games = 8}, 1);
+  check_bound<bm::connect4>(bm::puct{.simulations = 200}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::connect4>(bm::puct{.simulations = 200, .leaves = 4}, bm::overlapped{.games = 16}, 2);
+  check_bound<bm::hex7>(bm::puct{.simulations = 100}, bm::lockstep{.games = 8}, 1);
 }
 
 TEST_CASE("memory() is a bound of what a run with gumbel or puct_graph allocates, and not a wild one") {
-  check_bound<bm::connect4>(bm::gumbel{.simulations = 400}, bm::lockstep{.games = 16}, 1);
-  check_bound<bm::connect4>(bm::puct_graph{.simulations = 400}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::connect4>(bm::gumbel{.simulations = 200}, bm::lockstep{.games = 16}, 1);
+  check_bound<bm::connect4>(bm::puct_graph{.simulations = 200}, bm::lockstep{.games = 16}, 1);
 }
 
 TEST_CASE("memory() is a bound of what a run with top_k allocates, and not a wild one") {
   check_bound<bm::connect4>(bm::top_k{.widths = {7, 7, 7}}, bm::lockstep{.games = 16}, 1);
   check_bound<bm::hex7>(bm::top_k{.widths = {8, 8}}, bm::overlapped{.games = 16}, 2);
+}
+
+TEST_CASE("memory() knows what a network needs") {
+  bm::network_extents const small{
+      .input = bm::connect4::input, .num_actions = bm::connect4::num_actions, .blocks = 1, .channels = 16};
+  check_bound<bm::connect4>(bm::puct{.simulations = 100}, bm::lockstep{.games = 8}, 1,
+                            bm::reference(bm::random_network(small, 1)));
 }

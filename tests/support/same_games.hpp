@@ -3,6 +3,7 @@
 #include <batchmate/batch/shared_queue.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/play/self_play.hpp>
+#include <batchmate/search/any_search.hpp>
 
 #include "any_batching.hpp"
 
@@ -16,11 +17,12 @@ inline constexpr int episodes = 20;
 
 /// The hash of 20 games; every one of them must have been delivered.
 template <batchmate::game G, class S, class B, class E>
-std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int threads) {
+std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int threads,
+                            std::uint64_t seed = 5) {
   batchmate::self_play<G, S, B, E> play(G{}, search, policy, std::move(evaluator));
   int delivered = 0;
   batchmate::statistics const done =
-      play.run({.episodes = episodes, .seed = 5, .threads = threads},
+      play.run({.episodes = episodes, .seed = seed, .threads = threads},
                [&](batchmate::episode<G> const& e) { delivered += e.number == delivered; });
   REQUIRE(delivered == episodes);
   return done.episodes_hash;
@@ -28,9 +30,9 @@ std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int t
 
 /// Checks that the games are the same under all batching; of all combinations of policy, batch size and threads
 /// it takes the first and then one in `every`.
-template <batchmate::game G, class S>
-void check_same_games(S const& search, std::string const& name, batchmate::any_evaluator<G> const& evaluator,
-                      int every) {
+template <batchmate::game G>
+void check_same_games(batchmate::any_search<G> const& search, std::string const& name,
+                      batchmate::any_evaluator<G> const& evaluator, int every) {
   CAPTURE(search.identity());
   CAPTURE(name);
   std::uint64_t const expected = hash_of_games<G>(search, any_batching(batchmate::immediate{}), evaluator, 1);

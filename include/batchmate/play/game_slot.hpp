@@ -25,9 +25,9 @@ class game_slot {
  public:
   explicit game_slot(S const& search) : tree_(search) { played_.samples.reserve(G::max_plies); }
 
-  /// What a slot allocates.
+  /// What a slot takes, but for the samples of its game.
   static std::size_t bytes(S const& search) {
-    return sizeof(game_slot) + search.template tree_bytes<G>() + G::max_plies * sizeof(sample<G>);
+    return sizeof(game_slot) - sizeof(typename S::template tree<G>) + search.template tree_bytes<G>();
   }
 
   bool active() const { return active_; }     ///< a game is being played

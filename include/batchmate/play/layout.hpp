@@ -10,7 +10,7 @@ namespace batchmate {
 
 /// What a run will allocate, in bytes.
 struct memory_plan {
-  std::size_t trees = 0;      ///< search trees
+  std::size_t trees = 0;      ///< search trees, and the games that they belong to
   std::size_t episodes = 0;   ///< records of games in flight, and of finished ones that wait for their turn
   std::size_t batches = 0;    ///< rows and answers
   std::size_t evaluator = 0;  ///< what the evaluators say they need

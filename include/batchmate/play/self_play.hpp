@@ -39,8 +39,8 @@ class self_play {
     run_layout const l = layout(threads);
     auto const times = [](int n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
     memory_plan m;
-    m.trees = times(l.plan.games, search_.template tree_bytes<G>());
-    m.episodes = times(window * l.plan.games, G::max_plies * sizeof(sample<G>));
+    m.trees = times(l.plan.games, game_slot<G, S>::bytes(search_));
+    m.episodes = times(window * l.plan.games, sizeof(episode<G>) + G::max_plies * sizeof(sample<G>));
     m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch()));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;

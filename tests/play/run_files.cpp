@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -171,6 +172,43 @@ TEST_CASE("files that somebody else put there stay") {
   CHECK(fs::exists(folder / "games.pgn"));
 }
 
+TEST_CASE(
+    "there are never more bytes of shards than may be kept, and the newest shard stays however large it is") {
+  temporary_folder const folder;
+  play_all(in(folder.path()));
+  auto const all = data(folder.path());
+  std::uint64_t sum = 0;
+  for (auto const& [name, bytes] : all) sum += bytes.size();
+  for (std::uint64_t keep : {sum / 2, std::uint64_t{1}}) {
+    temporary_folder const other;
+    settings s = in(other.path());
+    s.keep_bytes = keep;
+    std::uint64_t most = 0;
+    std::size_t shards = 0;
+    before_call = [&] {
+      std::uint64_t now = 0;
+      shards = 0;
+      for (auto const& [name, bytes] : data(other.path())) {  // also those with the name of a temporary file
+        now += bytes.size();
+        shards += name.starts_with("rows-");
+      }
+      most = std::max(most, now);
+    };
+    play_all(s);
+    before_call();
+    before_call = nullptr;
+    auto const left = data(other.path());
+    CHECK(left.rbegin()->first == all.rbegin()->first);
+    for (auto const& [name, bytes] : left) CHECK(all.at(name) == bytes);
+    if (keep > 1) {
+      CHECK(most <= keep);
+      CHECK(most > keep / 2);
+    } else {
+      CHECK(shards == 1);
+    }
+  }
+}
+
 TEST_CASE("a full disk is waited for if asked") {
   temporary_folder const folder;
   settings s = in(folder.path());
@@ -207,6 +245,30 @@ TEST_CASE("a journal that could not be synced is written anew, as what was in it
   CHECK(bm::journal::read(folder / "journal").records == bm::journal::read(folder / "old").records);
   files.append(1, bm::records::of(1, game(1)));
   CHECK(bm::journal::read(folder / "journal").records.size() == 3);
+}
+
+TEST_CASE("a journal that is written anew holds what waits for its shard to become full") {
+  temporary_folder const folder;
+  settings s = in(folder.path());
+  s.shards.max_rows = 128;
+  s.disk_full = [](bm::disk_full_error const&) { return true; };
+  {
+    bm::run_files<G> files(s, {});
+    for (int i = 0; i < 9; ++i) {
+      files.append(i, bm::records::of(i, game(i)));
+      files.cut();
+    }
+    REQUIRE(files.progress().places > 0);  // one shard is cut, the next one has begun
+    REQUIRE(files.progress().places < 9);
+    fs::create_hard_link(folder / "journal", folder / "old");
+    syncs_to_fail = 1;
+    files.sync();
+    CHECK(bm::journal::read(folder / "journal").records.size() ==
+          static_cast<std::size_t>(10 - files.progress().places));
+  }
+  s.before = settings::earlier::resume;
+  bm::run_files<G> const files(s, {});
+  CHECK(files.progress().places + static_cast<std::int64_t>(files.pending().size()) == 9);
 }
 
 TEST_CASE("a folder that was taken away ends the run before a shard lands in another") {

@@ -13,6 +13,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <span>
 #include <string>
@@ -32,7 +33,8 @@ struct run_folder_settings {
   std::int64_t stride = 1;         ///< between numbers
   earlier before = earlier::refuse;
   std::chrono::milliseconds sync_every{1000};  ///< finished play that a crash of the machine may cost
-  std::uint64_t keep_bytes = 0;  ///< the oldest shards are removed so that no more stay; 0: all stay
+  std::uint64_t keep_bytes =
+      0;  ///< of shards at most: before one is written, the oldest are removed; 0: any number
   /// Called in the writing thread when the disk is full; may wait. True to try again, false to give up.
   std::function<bool(disk_full_error const&)> disk_full{};
 };
@@ -61,7 +63,8 @@ class run_files {
 
   /// Episodes in full shards.
   run_progress const& progress() const { return done_; }
-  /// Records of the finished episodes that are in no shard, by place.
+  /// Records of finished episodes that are in no full shard, by place: all when the run was taken up; later those of
+  /// the shard that is being filled only where `disk_full` may need them.
   std::map<std::int64_t, std::vector<std::byte>> const& pending() const { return pending_; }
   /// Which networks play which episodes, from the oldest one that still matters.
   std::vector<network_phase> const& phases() const { return phases_; }
@@ -105,11 +108,11 @@ class run_files {
 
   /// Cuts the shards that are full. Throws `file_error`.
   void cut() {
-    for (auto next = pending_.begin(); next != pending_.end() && next->first == done_.places + open_.places;
-         next = pending_.erase(next)) {
+    for (auto next = pending_.find(next_place()); next != pending_.end() && next->first == next_place();) {
       episode<G> const finished = decode(next->second);
       if (!rows_.fits(finished)) cut_one();
       add(finished);
+      next = settings_.disk_full ? std::next(next) : pending_.erase(next);
     }
   }
 
@@ -117,8 +120,8 @@ class run_files {
   /// last. Throws `file_error`.
   void finish() {
     sync();
-    for (auto const& [place, record] : pending_) {
-      episode<G> const finished = decode(record);
+    for (auto next = pending_.lower_bound(next_place()); next != pending_.end(); ++next) {
+      episode<G> const finished = decode(next->second);
       if (!rows_.fits(finished)) write_shard();
       add(finished);
     }
@@ -140,9 +143,7 @@ class run_files {
       remove_shards([](int) { return true; });
     }
     auto const there = load_manifest(folder());
-    std::error_code failed;
-    bool const has_journal =
-        std::filesystem::status(journal_path(), failed).type() != std::filesystem::file_type::not_found;
+    bool const has_journal = is_there("journal");
     if (settings_.before == earlier::refuse && (there || has_journal))
       throw file_error(folder().string() +
                        ": holds the data of an earlier run; resume it, overwrite it, or take another folder");
@@ -168,7 +169,9 @@ class run_files {
     pending_ = std::move(known.episodes);
     phases_ = std::move(known.phases);
     if (!phases_.empty()) oldest_network_ = phases_.front().network;
-    run_progress const p = known.progress;
+    run_progress p = known.progress;
+    // Some may have been removed that the journal has not been told of; their rows first.
+    while (settings_.keep_bytes > 0 && p.oldest < p.shards && !is_there(shard_name(p.oldest))) ++p.oldest;
     // Shards that the journal does not know are as good as unwritten: it still has their episodes.
     remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
     for (int s = p.oldest; s < p.shards; ++s) kept_.push_back(size_of(s));
@@ -214,6 +217,9 @@ class run_files {
     return here;
   }
 
+  /// Where the shard that is being filled ends.
+  std::int64_t next_place() const { return done_.places + open_.places; }
+
   void add(episode<G> const& finished) {
     rows_(finished);
     text_ += game_line(finished) + '\n';
@@ -231,26 +237,26 @@ class run_files {
     next.rows += open_.rows;
     next.hash += open_.hash;
     next.shards += 1;
-    next.oldest = oldest_to_keep(next);
+    next.oldest = next.shards - static_cast<int>(kept_.size());
     while (phases_.size() > 1 && phases_[1].place <= next.places) phases_.erase(phases_.begin());
     if (!phases_.empty()) oldest_network_ = phases_.front().network;
+    pending_.erase(pending_.begin(), pending_.lower_bound(next.places));
     replace_journal(next);
-    for (int s = done_.oldest; s < next.oldest; ++s) {
-      remove_file(folder() / shard_name(s));
-      remove_file(folder() / games_name(s));
-    }
-    shards_ = next.shards - next.oldest;
     done_ = next;
     open_ = {};
   }
 
-  /// Which shard is to be the oldest, so that the folder does not hold more than it may.
-  int oldest_to_keep(run_progress const& now) {
-    if (settings_.keep_bytes == 0) return now.oldest;
-    std::uint64_t all = 0;
-    for (std::uint64_t size : kept_) all += size;
-    for (; all > settings_.keep_bytes && kept_.size() > 1; kept_.pop_front()) all -= kept_.front();
-    return now.shards - static_cast<int>(kept_.size());
+  /// Removes the oldest shards, so that with so many bytes more the folder does not hold more than it may.
+  void make_room(std::uint64_t bytes) {
+    if (settings_.keep_bytes == 0) return;
+    for (std::uint64_t size : kept_) bytes += size;
+    for (; bytes > settings_.keep_bytes && !kept_.empty(); kept_.pop_front()) {
+      int const oldest = rows_.shards() - static_cast<int>(kept_.size());
+      remove_file(folder() / shard_name(oldest));
+      remove_file(folder() / games_name(oldest));
+      bytes -= kept_.front();
+      shards_ -= 1;
+    }
   }
 
   void replace_journal(run_progress const& now) {
@@ -267,12 +273,19 @@ class run_files {
     int const shard = rows_.shards();
     std::string const text = "# " + G::name() + ": number, result for the first player, moves\n" + text_;
     std::span<std::byte const> const parts[] = {std::as_bytes(std::span(text))};
+    lock_.check_in_place();
+    make_room(rows_.file_bytes() + text.size());
     trying_again([&] { write_file_atomically(folder() / games_name(shard), parts); });
     trying_again([&] { rows_.finish(); });
     lock_.check_in_place();  // else a shard that lies elsewhere would leave the journal
     text_.clear();
     kept_.push_back(size_of(shard));
     shards_ += 1;
+  }
+
+  bool is_there(std::string const& name) const {
+    std::error_code failed;
+    return std::filesystem::status(folder() / name, failed).type() != std::filesystem::file_type::not_found;
   }
 
   /// Bytes of a shard's files; 0 if somebody has taken them away.

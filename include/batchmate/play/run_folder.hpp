@@ -56,9 +56,10 @@ class run_folder {
   run_folder& operator=(run_folder const&) = delete;
   ~run_folder() { end_writer(); }
 
-  /// What it allocates, in bytes, beside the records of episodes that wait for an older one.
-  static std::size_t bytes(shard_settings const& settings) {
-    return row_writer<G>::bytes(settings) + 2 * most_queued;
+  /// What it can allocate, in bytes, beside the records of episodes that wait for an older one.
+  static std::size_t bytes(run_folder_settings const& settings) {
+    std::size_t const records = static_cast<std::size_t>(settings.shards.max_rows) * record_bytes;
+    return row_writer<G>::bytes(settings.shards) + 2 * most_queued + (settings.disk_full ? records : 0);
   }
 
   /// Whether the episode was finished before this object was made.
@@ -130,6 +131,8 @@ class run_folder {
   // Bytes that wait for the writing thread, which has as many at work.
   static constexpr std::size_t most_queued = std::size_t{2} << 20;
   static constexpr std::int64_t a_phase = -1;  // in the place of an episode's
+  // Of a row in a record at most: 21 bytes, 6 for every target (`encode_episode`), and its share of what an episode takes.
+  static constexpr std::size_t record_bytes = 64 + 6 * std::size_t{G::num_actions};
 
   /// What waits, in memory that is there from the first, so that a run's does not depend on how fast its disk is.
   struct waiting {

@@ -70,9 +70,14 @@ class row_writer {
 
   /// What a writer allocates.
   static std::size_t bytes(shard_settings const& settings) {
-    std::size_t const row = sizeof(plane_words) + sizeof(actions_of<G>) + sizeof(std::int64_t) +
-                            sizeof(std::uint8_t) + (num_globals<G> + G::num_actions + 7) * sizeof(float);
-    return static_cast<std::size_t>(settings.max_rows) * row;
+    return static_cast<std::size_t>(settings.max_rows) * row_bytes;
+  }
+
+  /// What the file of the shard that is being filled has at most, a few KiB more than it will.
+  std::size_t file_bytes() const {
+    std::size_t header = 4096;
+    for (auto const& [name, text] : metadata()) header += name.size() + 2 * text.size();
+    return header + pending() * row_bytes;
   }
 
   /// The episode's rows fit into the shard that is being filled.
@@ -103,6 +108,10 @@ class row_writer {
 
  private:
   using plane_words = decltype(plane_bits<G::input>::words);
+
+  static constexpr std::size_t row_bytes = sizeof(plane_words) + sizeof(actions_of<G>) +
+                                           sizeof(std::int64_t) + sizeof(std::uint8_t) +
+                                           (num_globals<G> + G::num_actions + 7) * sizeof(float);
 
   std::size_t pending() const { return episode_.size(); }
 

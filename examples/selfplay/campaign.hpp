@@ -13,6 +13,7 @@
 #include <selfplay/network_folder.hpp>
 #include <selfplay/play.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -39,6 +40,7 @@ class campaign {
   /// Makes everything ready; plays nothing yet. Throws `common::usage_error` and the library's errors.
   campaign(job const& wanted, std::FILE* text, std::stop_token stop)
       : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
+    std::size_t const before = resident_bytes();
     common::tree_bytes<G>(wanted_.search);  // a search of other games is refused before a folder is begun
     opening_.random_plies = wanted_.random_plies;
     if (!wanted_.openings.empty()) {
@@ -48,7 +50,7 @@ class campaign {
     if (!wanted_.out.empty()) open_folder();
     find_phases();
     auto first = make(phases_.front());
-    describe(first);
+    describe(first, resident_bytes() - std::min(before, resident_bytes()));
     start(std::move(first));
   }
 
@@ -126,8 +128,9 @@ class campaign {
                                  : settings::earlier::refuse;
     s.sync_every = std::chrono::milliseconds(std::lround(1000 * wanted_.sync_seconds));
     s.keep_bytes = wanted_.keep_bytes;
-    s.disk_full = [this](batchmate::disk_full_error const& full) { return wait_for_disk(full); };
-    folder_bytes_ = batchmate::run_folder<G>::bytes(s.shards);
+    if (wanted_.wait_for_disk)
+      s.disk_full = [this](batchmate::disk_full_error const& full) { return wait_for_disk(full); };
+    folder_bytes_ = batchmate::run_folder<G>::bytes(s);
     folder_.emplace(std::move(s), opening_);
   }
 
@@ -191,16 +194,20 @@ class campaign {
     return made;
   }
 
-  void describe(made_evaluator const& first) {
+  /// `made` are the bytes that the folder and the first evaluator hold already.
+  void describe(made_evaluator const& first, std::size_t made) {
     auto const& e = first.chosen.evaluator;
     batching_ = batching_of(wanted_, e.is_shared());
     int const resident = watch_.is_folder() ? 2 : 1;
     facts_ = {first.chosen.network, first.of.identity, first.chosen.note, search_identity(),
               batching_.identity()};
-    auto const fixed = wanted_.out.empty() ? std::size_t{0} : folder_bytes_;
+    // The program, its libraries and the network are there; of networks from a folder a second one comes.
+    facts_.held_bytes = resident_bytes() + (resident > 1 ? made : 0);
+    auto const fixed = facts_.held_bytes + (wanted_.out.empty() ? std::size_t{0} : folder_bytes_);
     facts_.planned_bytes = common::visit_search(wanted_.search, [&](auto const& search) {
       return hold_to_limit<G>(wanted_, search, batching_, e, fixed, resident, facts_.note);
     });
+    facts_.planned_bytes -= facts_.held_bytes;
     facts_.batching = batching_.identity();
   }
 

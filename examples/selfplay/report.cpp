@@ -59,6 +59,12 @@ bool interrupted(job const& wanted, run_result const& result) {
   return wanted.episodes == 0 || result.news.kept.episodes < wanted.rank.share_of(wanted.episodes);
 }
 
+/// `24 MiB planned, of these 7.6 MiB for games, batches and shards`
+std::string planned_text(run_facts const& facts) {
+  return bytes_text(facts.planned_bytes + facts.held_bytes) + " planned, of these " +
+         bytes_text(facts.planned_bytes) + " for games, batches and shards";
+}
+
 std::string limit_text(job const& wanted) {
   return wanted.memory_limit > 0 ? ", the limit is " + bytes_text(wanted.memory_limit) : "";
 }
@@ -127,7 +133,7 @@ void print_head(std::FILE* to, job const& wanted, run_facts const& facts) {
   line("evaluator", facts.evaluator + (facts.note.empty() ? "" : " (" + facts.note + ")"));
   line("search", facts.search);
   line("batching", facts.batching + ", " + std::to_string(wanted.threads) + " threads");
-  line("memory", bytes_text(facts.planned_bytes) + " planned" + limit_text(wanted));
+  line("memory", planned_text(facts) + limit_text(wanted));
   line("output", wanted.out.empty() ? "none (see --out)" : wanted.folder().string());
   send(to);
 }
@@ -261,8 +267,7 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
     line("device", percent(s.evaluator.busy_seconds / s.seconds), "busy",
          percent(s.evaluator.transfer_seconds / s.seconds) + " in transfers that nothing hid, " +
              bytes_text(s.evaluator.device_bytes) + " of its memory");
-  line("memory", bytes_text(peak_bytes()), "at its peak",
-       bytes_text(result.facts.planned_bytes) + " planned");
+  line("memory", bytes_text(peak_bytes()), "at its peak", planned_text(result.facts));
   line("games' hash", hash_text(kept.hash), "", "");
   send(to);
 }
@@ -319,6 +324,7 @@ void write_summary(job const& wanted, run_result const& result) {
       {"device_memory_bytes", s.evaluator.device_bytes},
       {"peak_memory_bytes", peak_bytes()},
       {"planned_memory_bytes", result.facts.planned_bytes},
+      {"held_memory_bytes", result.facts.held_bytes},
       {"interrupted", interrupted(wanted, result)},
       {"episodes_hash", hash_text(kept.hash)},
   };

@@ -14,7 +14,8 @@
 /// What is known of a run before it begins.
 struct run_facts {
   std::string network, evaluator, note, search, batching;
-  std::size_t planned_bytes = 0;  ///< all that the run will allocate
+  std::size_t planned_bytes = 0;  ///< all that games, batches and shards can need
+  std::size_t held_bytes = 0;     ///< beside that: the program and its networks
 };
 
 /// How a run is going.

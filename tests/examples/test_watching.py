@@ -1,7 +1,9 @@
 """What a run says for machines: lines of JSON and Prometheus' text, with just the fields of docs/running.md."""
 
+import importlib.util
 import json
 import math
+import os
 import re
 import shutil
 import signal
@@ -170,6 +172,36 @@ class CommandTest(WatchTest):
         for script in re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
             done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
             self.assertEqual((done.returncode, done.stderr), (0, ""), script)
+
+    def test_the_documented_slurm_script_starts_a_rank_a_task_and_queues_itself_again_when_its_time_is_up(self):
+        said = self.folder / "said"
+        programs = {"srun": 'status=0; shift; for r in 0 1; do SLURM_PROCID=$r "$@" || status=$?; done; exit $status',
+                    "selfplay": f'echo "rank $SLURM_PROCID $@" >>{said}; exit $ENDS_WITH', "scontrol": f'echo "$@" >>{said}'}
+        for name, script in programs.items():
+            (self.folder / name).write_text(f"#!/bin/bash\n{script}\n")
+            (self.folder / name).chmod(0o755)
+        for status, queued in [(143, ["requeue 7"]), (1, []), (0, [])]:
+            said.write_text("")
+            subprocess.run(["bash", "-c", documented("bash")], check=True, env={
+                "PATH": f"{self.folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "12",
+                "ENDS_WITH": str(status)})
+            lines = said.read_text().splitlines()
+            for rank in [0, 1]:
+                self.assertRegex(lines[rank], f"^rank {rank} .*--resume.* --threads 12 .*metrics-{rank}.jsonl")
+            self.assertEqual(lines[2:], queued)
+
+    def test_the_documented_job_of_kubernetes_tells_every_pod_how_many_there_are(self):
+        text = documented("yaml")
+        counts = re.findall(r"(?:completions|parallelism|JOB_COMPLETIONS, value): \"?(\d+)", text)
+        self.assertEqual((len(counts), len(set(counts))), (3, 1))
+        for line in ["kind: Job", "completionMode: Indexed", "restartPolicy: Never", "terminationGracePeriodSeconds:"]:
+            self.assertIn(line, text)
+        if importlib.util.find_spec("yaml") is None:
+            self.skipTest("needs the Python package yaml to read it")
+        import yaml
+        pod = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual(pod["env"], [{"name": "JOB_COMPLETIONS", "value": counts[0]}])
+        self.assertEqual((pod["args"][0], pod["args"][-1]), ("selfplay", "--resume"))
 
 
 if __name__ == "__main__":

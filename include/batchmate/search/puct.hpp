@@ -122,7 +122,7 @@ class puct::tree {
   }
 
   /// Gives the root the mean over the symmetries, in place of what it had if it was a node before.
-  void absorb_average(batch<G> const& mine) {
+  [[gnu::noinline]] void absorb_average(batch<G> const& mine) {
     if (!average_.absorb(mine)) return;
     tree_node& at = arena_[0];
     if (at.state == node_state::pending) {

@@ -18,7 +18,7 @@ namespace batchmate {
 ///
 /// Means are taken in double, in the order of the symmetries, whatever batches the rows were in: such a sum is exact as
 /// a rule, so that an image of the board has the same mean. An evaluator that reads positions and not rows is shown the
-/// root as it is every time.
+/// root as it is every time. What it does is not inlined, so that searches which do without stay as fast as they are.
 template <game G>
 class root_average {
   static constexpr int known = num_symmetries<G>;
@@ -37,7 +37,7 @@ class root_average {
 
   /// Another root comes next, of which there is a mean to be taken, if `wanted` and over more symmetries than one. Under
   /// which ones, if not under all, is drawn by the key.
-  void begin(random_key key, bool wanted = true) {
+  [[gnu::noinline]] void begin(random_key key, bool wanted = true) {
     pushed_ = 0;
     left_ = wanted && state_ ? count_ : 0;
     if (left_ == 0) return;
@@ -54,7 +54,7 @@ class root_average {
   bool waiting() const { return left_ > 0; }
 
   /// Pushes rows that show the root, `most` at most, as long as there is room.
-  void collect(G const& root, row_range<G>& out, int most) {
+  [[gnu::noinline]] void collect(G const& root, row_range<G>& out, int most) {
     for (; most > 0 && pushed_ < count_ && !out.full(); --most) {
       out.next() = root;
       out.push(state_->shown[pushed_++]);
@@ -62,7 +62,7 @@ class root_average {
   }
 
   /// Takes the answers to the rows pushed last; true if they were the last ones.
-  bool absorb(batch<G> const& mine) {
+  [[gnu::noinline]] bool absorb(batch<G> const& mine) {
     for (int i = 0; i < mine.count; ++i, --left_) {
       state_->value += mine.values[i];
       add(state_->shown[count_ - left_], mine.rows[i].legal, mine.priors_of(i));

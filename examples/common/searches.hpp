@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/search/any_search.hpp>
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/puct_graph.hpp>
@@ -13,21 +14,37 @@
 namespace common {
 
 /// The searches that the programs know. A new one is added here, and its settings in support/searches.cpp.
-using any_search = std::variant<batchmate::puct, batchmate::gumbel, batchmate::puct_graph, batchmate::top_k>;
+using search_choice =
+    std::variant<batchmate::puct, batchmate::gumbel, batchmate::puct_graph, batchmate::top_k>;
+
+/// The most rows that one tree fills in one step.
+inline int max_rows(search_choice const& chosen) {
+  return std::visit([](auto const& settings) { return settings.max_rows(); }, chosen);
+}
+
+/// Name and settings, everything that changes games.
+inline std::string identity(search_choice const& chosen) {
+  return std::visit([](auto const& settings) { return settings.identity(); }, chosen);
+}
+
+/// The search of one game. Throws `usage_error` if it cannot search that. Every game's is compiled in a file of its own,
+/// once for all programs.
+template <batchmate::game_with_text G>
+batchmate::any_search<G> search_of(search_choice const& chosen);
 
 /// The searches by name, with their settings' defaults.
-std::vector<std::pair<std::string, any_search>> known_searches();
+std::vector<std::pair<std::string, search_choice>> known_searches();
 
 /// The keys of a search's settings.
-std::vector<std::string> setting_keys(any_search search);
+std::vector<std::string> setting_keys(search_choice search);
 
 /// Changes a setting of a search; whether it has one of that name. Throws `usage_error`, which begins with the flag's
 /// name, for a bad value.
-bool change_setting(std::string const& flag, any_search& search, std::string const& key,
+bool change_setting(std::string const& flag, search_choice& search, std::string const& key,
                     std::string const& value);
 
 /// Throws `usage_error`, which begins with the flag's name, for settings that cannot be.
-void check_search(std::string const& flag, any_search const& search);
+void check_search(std::string const& flag, search_choice const& search);
 
 /// Settings as names and values in the order they were given.
 using setting_list = std::vector<std::pair<std::string, std::string>>;

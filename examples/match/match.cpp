@@ -3,7 +3,6 @@
 #include <batchmate/game/sgf.hpp>
 #include <batchmate/net/atomic_file.hpp>
 
-#include <common/any_tree.hpp>
 #include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/interrupt.hpp>

@@ -6,8 +6,8 @@
 #include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/game/sgf.hpp>
 
-#include <common/any_tree.hpp>
 #include <common/openings.hpp>
+#include <common/searches.hpp>
 #include <match/match.hpp>
 
 #include <algorithm>
@@ -43,15 +43,13 @@ class match_worker {
       players_[p].buffer =
           batchmate::batch_buffer<G>(*evaluators[p].evaluator, rows_for(settings.players[p].search, games));
     }
-    for (int i = 0; i < games; ++i) {
-      auto& game = games_.emplace_back(std::make_unique<one_game>());
-      for (std::size_t p = 0; p < 2; ++p) game->trees[p] = common::make_tree<G>(settings.players[p].search);
-      begin(*game);
-    }
+    std::array const searches{common::search_of<G>(settings.players[0].search),
+                              common::search_of<G>(settings.players[1].search)};
+    for (int i = 0; i < games; ++i) begin(*games_.emplace_back(std::make_unique<one_game>(searches)));
   }
 
   /// The most rows of a batch for so many games.
-  static int rows_for(common::any_search const& search, int games) {
+  static int rows_for(common::search_choice const& search, int games) {
     return static_cast<int>(std::min(std::int64_t{common::max_rows(search)} * games, std::int64_t{4096}));
   }
 
@@ -68,6 +66,8 @@ class match_worker {
   }
 
  private:
+  using tree_type = typename batchmate::any_search<G>::template tree<G>;
+
   struct player {
     evaluator_slot<G> at;
     batchmate::batch_buffer<G> buffer;
@@ -76,12 +76,15 @@ class match_worker {
   };
 
   struct one_game {
+    explicit one_game(std::array<batchmate::any_search<G>, 2> const& searches)
+        : trees{tree_type(searches[0]), tree_type(searches[1])} {}
+
     int number = -1;  // none is played if negative
     G position;
-    std::size_t to_move = 0;                                    // player
-    int first_row = 0, rows = 0;                                // of the batch under way
-    std::vector<int> actions;                                   // since the opening
-    std::array<std::unique_ptr<common::any_tree<G>>, 2> trees;  // (players)
+    std::size_t to_move = 0;         // player
+    int first_row = 0, rows = 0;     // of the batch under way
+    std::vector<int> actions;        // since the opening
+    std::array<tree_type, 2> trees;  // (players)
   };
 
   /// Takes the answers that a player has waited for, and asks for more.
@@ -111,13 +114,13 @@ class match_worker {
     batchmate::check_answers(answered, *now.at.evaluator);
     for (auto& game : games_)
       if (game->rows > 0 && game->to_move == p)
-        game->trees[p]->absorb(answered.slice(game->first_row, std::exchange(game->rows, 0)));
+        game->trees[p].absorb(answered.slice(game->first_row, std::exchange(game->rows, 0)));
   }
 
   /// Goes on with a game while this player is to move, until rows are pushed.
   void go_on(one_game& game, std::size_t p, batchmate::row_range<G>& rows) {
     while (game.number >= 0 && game.to_move == p && !rows.full()) {
-      common::any_tree<G>& tree = *game.trees[p];
+      tree_type& tree = game.trees[p];
       if (tree.done()) {
         move(game);
         continue;
@@ -131,14 +134,14 @@ class match_worker {
 
   /// Plays the move that the search has found.
   void move(one_game& game) {
-    game.trees[game.to_move]->decide(decision_);
+    game.trees[game.to_move].decide(decision_);
     game.position.play(decision_.action);
     game.actions.push_back(decision_.action);
     game.to_move ^= 1;
     if (game.position.result())
       finish(game);
     else
-      for (auto& tree : game.trees) tree->advance(decision_.action);
+      for (auto& tree : game.trees) tree.advance(decision_.action);
   }
 
   void finish(one_game& game) {
@@ -180,7 +183,7 @@ class match_worker {
     game.to_move = static_cast<std::size_t>(*number % 2);
     game.actions.clear();
     for (std::size_t p = 0; p < 2; ++p)
-      game.trees[p]->start(
+      game.trees[p].start(
           batchmate::random_key{settings_.seed}.split(static_cast<std::uint64_t>(*number)).split(p), 0);
   }
 

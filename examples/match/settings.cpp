@@ -5,14 +5,14 @@
 #include <cstddef>
 #include <string_view>
 
-using common::any_search, common::change_setting, common::listed, common::set, common::setting_keys,
+using common::search_choice, common::change_setting, common::listed, common::set, common::setting_keys,
     common::settings_in, common::split;
 
 namespace {
 
 /// The searches by name. Noise is off and the best move is played unless a player asks for something else: a match is
 /// to show strength.
-std::vector<std::pair<std::string, any_search>> searches() {
+std::vector<std::pair<std::string, search_choice>> searches() {
   return {{"puct", batchmate::puct{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
           {"gumbel", batchmate::gumbel{.simulations = 100, .noise_scale = 0}},
           {"graph", batchmate::puct_graph{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
@@ -38,7 +38,7 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
 }
 
 /// The search that the settings name, else the first one.
-std::pair<std::string, any_search> search_in(std::string const& flag, setting_list const& settings) {
+std::pair<std::string, search_choice> search_in(std::string const& flag, setting_list const& settings) {
   auto known = searches();
   auto chosen = known.front();
   for (auto const& setting : settings) {

@@ -13,7 +13,7 @@
 struct player_settings {
   std::string text;  ///< as the flag gave it
   common::evaluator_choice evaluator;
-  common::any_search search;
+  common::search_choice search;
 };
 
 using common::setting_list;

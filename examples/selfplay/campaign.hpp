@@ -5,9 +5,9 @@
 #include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/self_play.hpp>
 
-#include <common/any_tree.hpp>
 #include <common/evaluators.hpp>
 #include <common/openings.hpp>
+#include <common/searches.hpp>
 #include <selfplay/memory_limit.hpp>
 #include <selfplay/metrics.hpp>
 #include <selfplay/network_folder.hpp>
@@ -41,7 +41,8 @@ class campaign {
   campaign(job const& wanted, std::FILE* text, std::stop_token stop)
       : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
     std::size_t const before = resident_bytes();
-    common::tree_bytes<G>(wanted_.search);  // a search of other games is refused before a folder is begun
+    (void)common::search_of<G>(
+        wanted_.search);  // a search of other games is refused before a folder is begun
     opening_.random_plies = wanted_.random_plies;
     if (!wanted_.openings.empty()) {
       opening_.positions.clear();
@@ -204,10 +205,8 @@ class campaign {
     // The program, its libraries and the network are there; of networks from a folder a second one comes.
     facts_.held_bytes = resident_bytes() + (resident > 1 ? made : 0);
     auto const fixed = facts_.held_bytes + (wanted_.out.empty() ? std::size_t{0} : folder_bytes_);
-    facts_.planned_bytes = common::visit_search(wanted_.search, [&](auto const& search) {
-      return hold_to_limit<G>(wanted_, search, batching_, e, fixed, resident, facts_.note);
-    });
-    facts_.planned_bytes -= facts_.held_bytes;
+    facts_.planned_bytes =
+        hold_to_limit<G>(wanted_, batching_, e, fixed, resident, facts_.note) - facts_.held_bytes;
     facts_.batching = batching_.identity();
   }
 
@@ -231,18 +230,24 @@ class campaign {
     run->thread = std::jthread([this, now = run.get()] { work(*now); });
   }
 
-  /// Self-play with an evaluator, whatever the search.
+  /// Self-play with an evaluator: with `puct` itself, which is what is played most, and with any other search behind
+  /// virtual calls, so that their driver is compiled once.
   players players_with(batchmate::any_evaluator<G> evaluator) {
-    return common::visit_search(wanted_.search, [&]<class S>(S const& search) -> players {
-      using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
-      auto play = std::make_shared<with>(opening_, search, batching_, std::move(evaluator));
-      return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
-        auto const sink = [this](batchmate::episode<G> const& e) {
-          if (folder_) (*folder_)(e);
-        };
-        return play->run(options, sink, others);
+    if (auto const* const puct = std::get_if<batchmate::puct>(&wanted_.search))
+      return players_with(*puct, std::move(evaluator));
+    return players_with(common::search_of<G>(wanted_.search), std::move(evaluator));
+  }
+
+  template <batchmate::search_for<G> S>
+  players players_with(S search, batchmate::any_evaluator<G> evaluator) {
+    using with = batchmate::self_play<G, S, batching_choice, batchmate::any_evaluator<G>>;
+    auto play = std::make_shared<with>(opening_, std::move(search), batching_, std::move(evaluator));
+    return [this, play](batchmate::run_options const& options, batchmate::relays<G> others) {
+      auto const sink = [this](batchmate::episode<G> const& e) {
+        if (folder_) (*folder_)(e);
       };
-    });
+      return play->run(options, sink, others);
+    };
   }
 
   void work(running_phase& run) {

@@ -254,8 +254,8 @@ void add_output_flags(CLI::App& app, job& to) {
 }
 
 /// The search that the flags describe. Throws `common::usage_error`.
-common::any_search search_of(CLI::App const& app, typed const& in) {
-  common::any_search search;
+common::search_choice search_of(CLI::App const& app, typed const& in) {
+  common::search_choice search;
   for (auto const& [name, known] : common::known_searches())
     if (name == in.search) search = known;
   auto const change = [&](std::string const& flag, std::string const& key, std::string const& value) {

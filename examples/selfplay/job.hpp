@@ -51,7 +51,7 @@ std::string file_fingerprint(std::filesystem::path const& file);
 struct job {
   std::string game = "connect4";
   common::evaluator_choice evaluator;
-  common::any_search search;
+  common::search_choice search;
 
   std::string batching = "auto";  ///< or the name of a policy
   std::optional<int> games;       ///< in flight; else the policy's own number

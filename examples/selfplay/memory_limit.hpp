@@ -1,7 +1,9 @@
 #pragma once
 
 #include <batchmate/play/self_play.hpp>
+#include <batchmate/search/any_search.hpp>
 
+#include <common/searches.hpp>
 #include <selfplay/report.hpp>
 
 #include <bit>
@@ -28,17 +30,17 @@ struct fixed_plan {
 };
 
 /// What a run with this plan can need, in bytes.
-template <batchmate::game G, class S>
-std::size_t planned_bytes(S const& search, batchmate::batch_plan const& plan, int threads,
-                          batchmate::any_evaluator<G> const& evaluator) {
+template <batchmate::game G>
+std::size_t planned_bytes(batchmate::any_search<G> const& search, batchmate::batch_plan const& plan,
+                          int threads, batchmate::any_evaluator<G> const& evaluator) {
   return batchmate::self_play{G{}, search, fixed_plan{plan}, evaluator_size<G>{&evaluator}}
       .memory(threads)
       .total();
 }
 
 /// The most games in flight, up to the plan's, that need at most `limit` bytes; 0 if not even one does.
-template <batchmate::game G, class S>
-int games_that_fit(S const& search, batchmate::batch_plan plan, int threads,
+template <batchmate::game G>
+int games_that_fit(batchmate::any_search<G> const& search, batchmate::batch_plan plan, int threads,
                    batchmate::any_evaluator<G> const& evaluator, std::size_t limit) {
   int const most = plan.games;
   int fitting = 0;
@@ -52,10 +54,11 @@ int games_that_fit(S const& search, batchmate::batch_plan plan, int threads,
 /// What the job can need, in bytes: `resident` runs at a time, and `fixed` bytes beside them. Where that is more than
 /// the limit, takes fewer games in flight and says so in `note`; throws `batchmate::contract_error`, which says how
 /// many would fit, if the number was asked for.
-template <batchmate::game G, class S>
-std::size_t hold_to_limit(job& wanted, S const& search, batching_choice& batching,
+template <batchmate::game_with_text G>
+std::size_t hold_to_limit(job& wanted, batching_choice& batching,
                           batchmate::any_evaluator<G> const& evaluator, std::size_t fixed, int resident,
                           std::string& note) {
+  auto const search = common::search_of<G>(wanted.search);
   auto const plan = batching.plan({wanted.threads, search.max_rows()});
   auto const times = static_cast<std::size_t>(resident);
   std::size_t const planned = fixed + times * planned_bytes<G>(search, plan, wanted.threads, evaluator);

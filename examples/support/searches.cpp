@@ -107,21 +107,21 @@ bool set(std::array<int, N>& field, std::string_view text) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, any_search>> known_searches() {
+std::vector<std::pair<std::string, search_choice>> known_searches() {
   return {{"puct", batchmate::puct{.simulations = 100}},
           {"gumbel", batchmate::gumbel{.simulations = 100}},
           {"graph", batchmate::puct_graph{.simulations = 100}},
           {"topk", batchmate::top_k{}}};
 }
 
-std::vector<std::string> setting_keys(any_search search) {
+std::vector<std::string> setting_keys(search_choice search) {
   std::vector<std::string> keys;
   std::visit([&](auto& s) { for_settings(s, [&](char const* key, auto&) { keys.emplace_back(key); }); },
              search);
   return keys;
 }
 
-bool change_setting(std::string const& flag, any_search& search, std::string const& key,
+bool change_setting(std::string const& flag, search_choice& search, std::string const& key,
                     std::string const& value) {
   bool known = false, good = true;
   std::string expected;
@@ -139,7 +139,7 @@ bool change_setting(std::string const& flag, any_search& search, std::string con
   return known;
 }
 
-void check_search(std::string const& flag, any_search const& search) {
+void check_search(std::string const& flag, search_choice const& search) {
   try {
     std::visit([](auto const& s) { s.check(); }, search);
   } catch (batchmate::contract_error const& e) {

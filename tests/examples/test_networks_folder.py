@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import tempfile
 import time
 import unittest
@@ -207,6 +208,7 @@ class KillTest(FolderTest):
                 self.wait_for(process, lambda: self.has_taken(str(change)), f"network {change}")
             time.sleep(moments.uniform(0, 0.3))
             self.kill(process)
+            self.assert_noted_before_played()
             known = self.joined(known, self.phases())
             process = self.begin(SMALL, *ENDLESS, "--resume", "--batching", next(batching))
         self.wait_for(process, lambda: self.has_taken("6"), "the last network")
@@ -219,6 +221,19 @@ class KillTest(FolderTest):
         self.assertEqual([phase.network for phase in known], list(range(len(known))))
         self.assert_each_network_played_its_own(known, SMALL, count)
         self.assert_same_as_undisturbed(known, SMALL, count)
+
+    def assert_noted_before_played(self):
+        """In the journal the network of an episode lies before the episode."""
+        begins = {}
+        for record in journal_records(self.out / "journal"):
+            if record[:1] == b"n":
+                network, place = struct.unpack_from("<iq", record, 1)
+                begins[network] = place
+            elif record[:1] == b"e":
+                place, = struct.unpack_from("<q", record, 1)
+                network, = struct.unpack_from("<i", record, 28)  # of the first move
+                self.assertIn(network, begins)
+                self.assertLessEqual(begins[network], place)
 
     def joined(self, known, now):
         """All that was journalled; what was noted once must not change."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Whether a long run of small games holds more memory than a short one: resident memory after 10^5 and 10^6 games.
 
-    python3 tests/examples/flat_memory.py                  # minutes; exit status 1 if they differ by 2 % or more
-    python3 tests/examples/flat_memory.py 20000 100000     # after other numbers of games
+    python3 tests/examples/flat_memory.py                  # exit status 1 if they differ by 2 % or more
+    python3 tests/examples/flat_memory.py 200000 2000000   # after other numbers of games
 
 Games of tic-tac-toe, written as shards of which the newest 20 MB stay, so fast that the thread that writes cannot always
 keep up and finished games wait for it. What counts is the median in the last fifth of the games.

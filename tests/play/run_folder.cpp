@@ -110,8 +110,8 @@ struct device_error : bm::evaluation_error {
   using evaluation_error::evaluation_error;
 };
 
-/// A device that all threads share and that breaks at its n-th batch: from then on every call fails, as it does after an
-/// illegal address or when the device has fallen off the bus.
+/// A device that all threads share and that breaks at its n-th batch: from then on every launch fails, or else every
+/// wait, as after an illegal address or when the device has fallen off the bus.
 struct breaking_device {
   std::uint64_t breaks_at;  ///< the number of the batch, from 1
   failing_network::place where;
@@ -121,13 +121,13 @@ struct breaking_device {
   void submit(int, bm::batch<G> const& rows) const {
     if (network.counts->batches + 1 < breaks_at)
       network.answer(rows.raw());
-    else if (where == failing_network::place::submit || network.counts->batches >= breaks_at)
+    else if (where == failing_network::place::submit)
       throw device_error("cuda: cudaGraphLaunch failed: unspecified launch failure");
     else
-      ++network.counts->batches;  // the answers never come
+      ++network.counts->batches;  // the answers never come, and who waits for them is told first
   }
   void wait(int) const {
-    if (network.counts->batches >= breaks_at)
+    if (where == failing_network::place::wait && network.counts->batches >= breaks_at)
       throw device_error("cuda: cudaEventSynchronize failed: an illegal memory access was encountered");
   }
   bool is_shared() const { return true; }

@@ -14,9 +14,11 @@ batchmate::cuda::precision precision_of(std::string const& text) {
   return text == "auto" ? batchmate::cuda::precision::fp16 : batchmate::cuda::parse_precision(text);
 }
 
-batchmate::cudnn_options options_of(std::string const& precision, std::string const& plan) {
+batchmate::cudnn_options options_of(std::string const& precision, std::string const& plan,
+                                    batchmate::row_symmetries const& symmetries) {
   batchmate::cudnn_options options;
   options.precision = precision_of(precision);
+  options.symmetries = batchmate::cuda::board_symmetries(symmetries);
   if (plan.empty()) return options;
   std::ifstream file(plan);
   std::stringstream text;
@@ -46,8 +48,8 @@ struct cudnn_evaluator::holder final : interface {
 };
 
 cudnn_evaluator::cudnn_evaluator(batchmate::network const& net, std::string const& precision,
-                                 std::string const& plan)
-    : held_(std::make_shared<holder>(net, options_of(precision, plan))) {}
+                                 std::string const& plan, batchmate::row_symmetries const& symmetries)
+    : held_(std::make_shared<holder>(net, options_of(precision, plan, symmetries))) {}
 
 std::string why_no_cudnn() {
   std::string why_not;

@@ -3,6 +3,7 @@
 #include <batchmate/eval/batch.hpp>
 #include <batchmate/eval/concepts.hpp>
 #include <batchmate/eval/report.hpp>
+#include <batchmate/eval/symmetric.hpp>
 #include <batchmate/net/network.hpp>
 
 #include <cstddef>
@@ -18,8 +19,10 @@ namespace common {
 class cudnn_evaluator {
  public:
   /// `precision` is `auto` (fp16), `fp16`, `bf16` or `fp32`; `plan` names a file that `tune_cudnn` has written, or is
-  /// empty. Throws `batchmate::contract_error` where there is no device, `batchmate::file_error` for the plan.
-  cudnn_evaluator(batchmate::network const& net, std::string const& precision, std::string const& plan = {});
+  /// empty; `symmetries` are those to show each position under one of, or none. Throws `batchmate::contract_error` where
+  /// there is no device, `batchmate::file_error` for the plan.
+  cudnn_evaluator(batchmate::network const& net, std::string const& precision, std::string const& plan = {},
+                  batchmate::row_symmetries const& symmetries = {});
 
   template <batchmate::game G>
   void submit(int slot, batchmate::batch<G> const& rows) {

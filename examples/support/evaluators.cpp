@@ -50,13 +50,17 @@ std::string describe(batchmate::network const& net) {
 /// An evaluator of a network by its name; `note` gets what people want to know of it. Throws `usage_error` for one
 /// that this program or machine lacks.
 network_evaluator evaluator_named(std::string const& kind, evaluator_choice const& choice,
-                                  batchmate::network net, [[maybe_unused]] std::string& note) {
+                                  batchmate::network net,
+                                  [[maybe_unused]] batchmate::row_symmetries const& symmetries,
+                                  [[maybe_unused]] std::string& note) {
   std::string const& precision = choice.precision;
   if (kind == "cudnn") {
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())
       throw usage_error("--evaluator cudnn: " + why_not + "; take auto");
 #if BATCHMATE_WITH_CUDA
-    cudnn_evaluator evaluator(net, precision, choice.plan);
+    bool const on_device = choice.symmetry == "random";  // which alone the device does
+    cudnn_evaluator evaluator(net, precision, choice.plan,
+                              on_device ? symmetries : batchmate::row_symmetries{});
     note += (note.empty() ? "" : "; ") + evaluator.note();
     return network_evaluator(std::move(evaluator));
 #endif
@@ -88,8 +92,8 @@ chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice,
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
   batchmate::network net = find_network(choice.network, game);
   std::string const description = describe(net);
-  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), note);
-  if (choice.symmetry != "none") {
+  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), symmetries, note);
+  if (choice.symmetry != "none" && !(kind == "cudnn" && choice.symmetry == "random")) {
     using modes = batchmate::symmetry_settings::modes;
     evaluator = network_evaluator(
         batchmate::symmetric(std::move(evaluator), std::move(symmetries),

@@ -28,6 +28,7 @@ TEST_CASE("puct with every option plays the same games under all batching") {
                         .exploration_growth = 1,
                         .fpu = bm::first_play::visited_policy,
                         .fpu_reduction = 0.2f,
+                        .root_symmetries = 8,
                         .root_temperature = 1.1f,
                         .noise_shaped = true,
                         .forced_playouts = 2,

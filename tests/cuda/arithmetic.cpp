@@ -140,18 +140,19 @@ TEST_CASE("lanes add up to the whole, in the order of a warp's butterflies") {
   for (float const x : butterfly) CHECK(x == found);  // every lane has the same bits
 }
 
-TEST_CASE("a position's symmetry depends on its planes alone, and all of them occur") {
+TEST_CASE("a row's symmetry depends on the row and the seed alone, and all of them occur") {
   filled_batch<position> batch(numbered_positions<position>(200));
-  int const words = bm::layout_of<position>().plane_words();
-  int seen[8] = {};
+  auto const layout = bm::layout_of<position>();
+  int seen[8] = {}, other = 0;
   for (int b = 0; b < 200; ++b) {
-    int const s = symmetry_of(batch.view().raw().row(b), words, 8);
+    int const s = symmetry_of(batch.view().raw().row(b), layout, 1, 8);
     REQUIRE((s >= 0 && s < 8));
     ++seen[s];
-    batch.rows[static_cast<std::size_t>(b)].legal = {};
-    CHECK(symmetry_of(batch.view().raw().row(b), words, 8) == s);
+    CHECK(symmetry_of(batch.view().raw().row(b), layout, 1, 8) == s);
+    other += symmetry_of(batch.view().raw().row(b), layout, 2, 8) != s;
   }
   for (int const n : seen) CHECK(n > 8);
+  CHECK(other > 140);
 }
 
 TEST_CASE("inputs of a dense layer are found where the head's convolution leaves them") {

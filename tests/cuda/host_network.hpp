@@ -38,8 +38,9 @@ class host_network {
   template <class Element>
   void evaluate(batchmate::raw_batch const& rows, int b) const {
     using namespace batchmate::cuda;
-    int const symmetry =
-        symmetries_.count > 0 ? symmetry_of(rows.row(b), rows.layout.plane_words(), symmetries_.count) : 0;
+    int const symmetry = symmetries_.count > 0
+                             ? symmetry_of(rows.row(b), rows.layout, symmetries_.seed, symmetries_.count)
+                             : 0;
     std::vector<Element> front = input<Element>(rows, b, symmetry);
     auto const& places = packed_.places().convolutions;
     front = convolve<Element>(layer::stem, places[0], front, nullptr);

@@ -15,7 +15,7 @@ namespace bm = batchmate;
 using namespace bm::cuda;
 
 TEST_CASE("the tables of a game are permutations, the first of them the identity") {
-  auto const all = symmetries_of<bm::connect4>();
+  board_symmetries const all(bm::symmetries_of<bm::connect4>());
   REQUIRE(all.count == 2);
   REQUIRE(all.cells.size() == 2 * 42);
   REQUIRE(all.actions.size() == 2 * 7);
@@ -30,7 +30,8 @@ TEST_CASE("the tables of a game are permutations, the first of them the identity
 TEST_CASE_TEMPLATE("a position shown under a symmetry gets the answers of the moved position, moved back", G,
                    bm::connect4, bm::hex7) {
   auto const net = bm::random_network(extents_for<G>(1, 8), 5);
-  auto const all = symmetries_of<G>();
+  auto const rows = bm::symmetries_of<G>();
+  board_symmetries const all(rows, 7);
   host_network const plain(net, precision::fp32), symmetric(net, precision::fp32, all);
   int moved_rows = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -43,7 +44,8 @@ TEST_CASE_TEMPLATE("a position shown under a symmetry gets the answers of the mo
       position.play(moves.back());
     }
     filled_batch<G> found({position});
-    int const s = symmetry_of(found.view().raw().row(0), bm::layout_of<G>().plane_words(), all.count);
+    int const s = symmetry_of(found.view().raw().row(0), bm::layout_of<G>(), all.seed, all.count);
+    CHECK(s == rows.pick(7, found.view().raw().row(0)));
     for (int const a : moves) moved.play(G::symmetric_action(s, a));
     filled_batch<G> expected({moved});
     symmetric.submit(0, found.view());

@@ -41,6 +41,12 @@ struct random_key {
   }
 };
 
+/// An integer in [0, n), n > 0, drawn by the key and the contents of `count` words: a hash of them.
+BATCHMATE_HD constexpr int draw_by_contents(random_key key, std::uint64_t const* words, int count, int n) {
+  for (int w = 0; w < count; ++w) key.state = mix_bits(key.state * 0x9e3779b97f4a7c15ULL + words[w]);
+  return static_cast<int>((key.state >> 32) * static_cast<std::uint64_t>(n) >> 32);
+}
+
 /// The sequence of numbers that belongs to one key (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
 class random_stream {
  public:

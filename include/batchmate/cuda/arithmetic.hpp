@@ -27,11 +27,11 @@ struct symmetry_view {
   std::int32_t const* actions = nullptr;  ///< (S, A): what the network calls the position's action
 };
 
-/// Which of S symmetries a position is evaluated under: a hash of its planes, hence of nothing but the position.
-BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, int plane_words, int count) {
-  std::uint64_t hash = 0;
-  for (int w = 0; w < plane_words; ++w) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[w]);
-  return static_cast<int>(hash % static_cast<std::uint64_t>(count));
+/// Which of S symmetries a row is evaluated under: that of `row_symmetries::pick`.
+BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, row_layout const& layout, std::uint64_t seed,
+                                    int count) {
+  int const words = layout.plane_words() + layout.legal_words() + (layout.num_globals + 1) / 2;
+  return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, words, count);
 }
 
 /// The inputs of the network at one cell, channels `first` to `first + packet::size - 1`: planes as 0 and 1, then

@@ -90,7 +90,7 @@ class engine_room {
       }
       on_device(lane.at.device(), [&] { lane.at.record(s.done[lane.of.index].get()); });
     } catch (...) {
-      lane.at.drain();  // the batch's memory may go away now
+      lane.at.settle();  // the batch's memory may go away now
       throw;
     }
     ++lane.in_flight;
@@ -123,7 +123,7 @@ class engine_room {
     std::byte* const at = memory.get();
     return {at, [room, memory](std::byte*) {
               std::lock_guard lock(room->mutex_);
-              room->drain();
+              for (auto const& each : room->lanes_) each->at.settle();
             }};
   }
 
@@ -248,7 +248,7 @@ class engine_room {
         concat("cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10,
                ":", name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
                options_.fixed_rows > 0 ? concat("rows", options_.fixed_rows, ":") : "",
-               options_.symmetries.count > 0 ? concat("symmetries", options_.symmetries.count, ":") : "",
+               options_.symmetries.count > 0 ? concat("symmetry=random:", options_.symmetries.seed, ":") : "",
                net.name, ":", hash);
   }
 

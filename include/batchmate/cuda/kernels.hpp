@@ -40,12 +40,12 @@ __global__ void begin(receipt* to) {
 
 /// Picks each row's symmetry; one thread a row.
 template <int = 0>
-__global__ void pick_symmetry(std::uint64_t const* rows, row_layout layout, int count, int symmetries,
-                              std::int32_t* picked) {
+__global__ void pick_symmetry(std::uint64_t const* rows, row_layout layout, int count, std::uint64_t seed,
+                              int symmetries, std::int32_t* picked) {
   int const b = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (b < count)
-    picked[b] = symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8),
-                            layout.plane_words(), symmetries);
+    picked[b] =
+        symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8), layout, seed, symmetries);
 }
 
 /// Packed rows to (B, H, W, C), channels padded; one thread writes 16 bytes.

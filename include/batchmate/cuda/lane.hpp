@@ -65,6 +65,8 @@ class lane {
   void record(cudaEvent_t done) { check(cudaEventRecord(done, stream_.get()), "cudaEventRecord"); }
   /// Blocks until all work is done.
   void drain() { check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize"); }
+  /// The same where a failure has been said already, or there is nobody to say it to: no work is left then either.
+  void settle() noexcept { cudaStreamSynchronize(stream_.get()); }
 
   int max_rows() const { return buckets_.back(); }    ///< the largest bucket
   int device() const { return net_.where().number; }  ///< CUDA's number

@@ -65,7 +65,8 @@ class resident_network {
       : where_(std::move(where)),
         net_(std::move(net)),
         choice_(std::move(plan)),
-        symmetries_(symmetries.count) {
+        symmetries_(symmetries.count),
+        seed_(symmetries.seed) {
     on_device(where_.number, [&] {
       handle_ = make_cudnn_handle();
       loading_ = make_stream();
@@ -142,7 +143,7 @@ class resident_network {
     constexpr int threads = 256;
     if (symmetry)
       kernels::launch("pick_symmetry", kernels::pick_symmetry<>, kernels::blocks_for(rows, threads), threads,
-                      stream, packed, on.layout, rows, symmetries_, symmetry);
+                      stream, packed, on.layout, rows, seed_, symmetries_, symmetry);
     std::int64_t const packets =
         std::int64_t{rows} * net_.shape().cells() * net_.shape().inputs / packet<Element>::size;
     kernels::launch("unpack", kernels::unpack<Element>, kernels::blocks_for(packets, threads), threads,
@@ -222,6 +223,7 @@ class resident_network {
   packed_network net_;
   tower_plan choice_;
   int symmetries_;
+  std::uint64_t seed_;  // of the symmetries
   cudnn_handle handle_;
   stream loading_;
   device_bytes weights_, tables_;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <batchmate/cuda/arithmetic.hpp>
-#include <batchmate/game/concepts.hpp>
+#include <batchmate/eval/symmetric.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,26 +12,26 @@ namespace batchmate::cuda {
 /// The symmetries of a game's board as tables, for an evaluator that shows the network every position under one of
 /// them: always the same for the same position. Empty: positions are shown as they are.
 struct board_symmetries {
+  /// None.
+  board_symmetries() = default;
+  /// Those of a game, of which each row is shown under the one that `symmetric` with this seed would show it under.
+  explicit board_symmetries(row_symmetries const& all, std::uint64_t by_seed = 0)
+      : count(all.count),
+        seed(by_seed),
+        cells(all.cells.size()),
+        actions(all.actions.begin(), all.actions.end()) {
+    std::size_t const size = static_cast<std::size_t>(all.layout.input.cells());
+    for (std::size_t i = 0; i < all.cells.size(); ++i)
+      cells[i / size * size + all.cells[i]] = static_cast<std::int32_t>(i % size);
+  }
+
   int count = 0;                      ///< S; 0: none
+  std::uint64_t seed = 0;             ///< another one shows positions under other symmetries
   std::vector<std::int32_t> cells;    ///< (S, H * W): the cell of the position that goes there
   std::vector<std::int32_t> actions;  ///< (S, A): where the position's action goes
 
   /// The tables where they lie.
   symmetry_view view() const { return {count, cells.data(), actions.data()}; }
 };
-
-/// The symmetries of a game.
-template <game_with_symmetries G>
-board_symmetries symmetries_of() {
-  board_symmetries all;
-  all.count = G::num_symmetries;
-  all.cells.resize(static_cast<std::size_t>(all.count * G::input.cells()));
-  for (int s = 0; s < all.count; ++s) {
-    for (int cell = 0; cell < G::input.cells(); ++cell)
-      all.cells[static_cast<std::size_t>(s * G::input.cells() + G::symmetric_cell(s, cell))] = cell;
-    for (int a = 0; a < G::num_actions; ++a) all.actions.push_back(G::symmetric_action(s, a));
-  }
-  return all;
-}
 
 }  // namespace batchmate::cuda

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
 #include <batchmate/eval/batch_buffer.hpp>
 #include <batchmate/eval/concepts.hpp>
 #include <batchmate/eval/report.hpp>

@@ -32,9 +32,7 @@ struct row_symmetries {
 
   /// Which symmetry a row is evaluated under: a hash of the seed and all bytes of the row.
   int pick(std::uint64_t seed, std::uint64_t const* row) const {
-    std::uint64_t hash = random_key{seed}.split(purpose::symmetry).state;
-    for (int w = 0; w < words(); ++w) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[w]);
-    return static_cast<int>((hash >> 32) * static_cast<std::uint64_t>(count) >> 32);
+    return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, words(), count);
   }
 
   /// Writes the row of the moved position; globals are those of the row. The time goes by the bits that are set.

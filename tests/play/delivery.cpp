@@ -128,14 +128,21 @@ TEST_CASE("a sink that has thrown is not called again") {
   CHECK(calls == 1);
 }
 
-TEST_CASE("a finished slot gets memory for a whole game back") {
+TEST_CASE("a record that waits keeps its memory, which a later episode gets when it has been handed over") {
   bm::run_options const options = numbers(0, 1, 3);
   bm::delivery<nim> episodes(options, 100, [](bm::episode<nim> const&) {});
   for (int i = 0; i < 3; ++i) (void)episodes.begin();
-  for (std::int64_t number : {1, 0, 2}) {
-    auto e = played(number, 2);
-    episodes.finish(e);
-    CHECK(e.samples.capacity() >= nim::max_plies);
+  auto first = played(0, 2), second = played(1, 2);
+  first.samples.reserve(50);
+  second.samples.reserve(60);
+  episodes.finish(second);
+  CHECK(second.samples.capacity() == 0);
+  CHECK(episodes.spare_samples().capacity() == 0);
+  episodes.finish(first);
+  for (std::size_t expected : {60u, 50u, 0u}) {
+    auto const spare = episodes.spare_samples();
+    CHECK(spare.capacity() == expected);
+    CHECK(spare.empty());
   }
 }
 

@@ -71,8 +71,8 @@ constexpr std::size_t unplanned_per_game = 2560;
 /// Plays some games and compares the most that the run held with the most it said it would.
 template <bm::game G, class S, class B>
 void check_bound(S const& search, B const& policy, int threads,
-                 bm::any_evaluator<G> evaluator = bm::uniform{}) {
-  bm::self_play play{G{}, search, policy, std::move(evaluator)};
+                 bm::any_evaluator<G> evaluator = bm::uniform{}, bm::openings<G> const& opening = {}) {
+  bm::self_play play{opening, search, policy, std::move(evaluator)};
   std::size_t const planned = play.memory(threads).total(), before = held;
   most = before;
   auto const done =
@@ -113,6 +113,22 @@ TEST_CASE("memory() is a bound of what a run with gumbel or puct_graph allocates
 TEST_CASE("memory() is a bound of what a run with top_k allocates, and not a wild one") {
   check_bound<bm::connect4>(bm::top_k{.widths = {7, 7, 7}}, bm::lockstep{.games = 16}, 1);
   check_bound<bm::hex7>(bm::top_k{.widths = {8, 8}}, bm::overlapped{.games = 16}, 2);
+}
+
+TEST_CASE("memory() is a bound where many short games wait for the end of a long one") {
+  using G = bm::connect4;
+  G last;  // before the last move of a game
+  for (bm::random_stream random{bm::random_key{1}};;) {
+    auto const legal = last.legal_actions();
+    G next = last;
+    next.play(legal.nth(static_cast<int>(random.below(static_cast<std::uint32_t>(legal.count())))));
+    if (next.result()) break;
+    last = next;
+  }
+  bm::openings<G> opening{std::vector<G>(32, last)};
+  opening.positions[0] = {};
+  check_bound<G>(bm::puct{.simulations = 150, .noise_fraction = 0, .temperature = 0},
+                 bm::lockstep{.games = 16}, 1, bm::uniform{}, opening);
 }
 
 TEST_CASE("memory() knows what a network needs") {

@@ -64,8 +64,18 @@ class delivery {
     --begun_;
   }
 
-  /// Takes a finished episode's contents and leaves an empty one behind, with memory for a whole game; calls
-  /// the sink for all that are due. A sink that has thrown is not called again.
+  /// An empty record for an episode that begins, with the memory of one that has been handed over, if there is one: so
+  /// there are never more than the window allows.
+  std::vector<sample<G>> spare_samples() {
+    std::lock_guard lock(mutex_);
+    if (spare_.empty()) return {};
+    auto samples = std::move(spare_.back());
+    spare_.pop_back();
+    return samples;
+  }
+
+  /// Takes a finished episode's contents and leaves an empty one behind, without its memory if it must wait for an
+  /// older one; calls the sink for all that are due. A sink that has thrown is not called again.
   void finish(episode<G>& done) {
     std::uint64_t const hash = numbered_hash(done);
     std::lock_guard lock(mutex_);
@@ -81,17 +91,10 @@ class delivery {
       return;
     }
     std::optional<episode<G>>& kept = waiting_[(done.number - options_.first_episode) / options_.stride];
-    if (options_.in_order) {
-      kept.emplace();
-      if (!spare_.empty()) {
-        kept->samples = std::move(spare_.back());
-        spare_.pop_back();
-      }
-      std::swap(*kept, done);
-      done.samples.reserve(G::max_plies);
-    } else {
+    if (options_.in_order)
+      kept = std::exchange(done, {});
+    else
       hand_over(done);
-    }
     done.samples.clear();
     settle();
   }

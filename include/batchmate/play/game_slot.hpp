@@ -23,7 +23,7 @@ struct episode_plan {
 template <game G, search_for<G> S>
 class game_slot {
  public:
-  explicit game_slot(S const& search) : tree_(search) { played_.samples.reserve(G::max_plies); }
+  explicit game_slot(S const& search) : tree_(search) {}
 
   /// What a slot takes, but for the samples of its game.
   static std::size_t bytes(S const& search) {
@@ -33,8 +33,16 @@ class game_slot {
   bool active() const { return active_; }     ///< a game is being played
   bool waiting() const { return rows_ > 0; }  ///< it has rows in the batch under way
 
+  /// It has no memory for the samples of a game.
+  bool needs_samples() const { return played_.samples.capacity() == 0; }
+  /// Begins an episode, with memory for its samples from elsewhere.
+  void start(std::int64_t number, episode_plan<G> const& plan, std::vector<sample<G>> memory) {
+    played_.samples = std::move(memory);
+    start(number, plan);
+  }
   /// Begins an episode.
   void start(std::int64_t number, episode_plan<G> const& plan) {
+    played_.samples.reserve(G::max_plies);
     active_ = between_moves_ = true;
     plan_ = plan;
     played_.number = number;
@@ -46,9 +54,7 @@ class game_slot {
 
   /// Goes on with an episode that another slot has begun.
   void resume(episode<G> begun, episode_plan<G> const& plan) {
-    start(begun.number, plan);
-    played_ = std::move(begun);
-    played_.samples.reserve(G::max_plies);
+    start(begun.number, plan, std::exchange(begun.samples, {}));
     if (played_.samples.empty()) return;
     position_ = played_.samples.back().position;
     position_.play(played_.samples.back().action);
@@ -58,10 +64,7 @@ class game_slot {
   /// Gives the game up between two moves, for another slot to resume.
   episode<G> leave() {
     active_ = false;
-    episode<G> begun = std::move(played_);
-    played_.samples = {};
-    played_.samples.reserve(G::max_plies);
-    return begun;
+    return std::exchange(played_, {});
   }
   /// The move before has been made, and the search of the next one has not begun.
   bool between_moves() const { return between_moves_; }

@@ -33,8 +33,7 @@ struct run_folder_settings {
   std::int64_t stride = 1;         ///< between numbers
   earlier before = earlier::refuse;
   std::chrono::milliseconds sync_every{1000};  ///< finished play that a crash of the machine may cost
-  std::uint64_t keep_bytes =
-      0;  ///< of shards at most: before one is written, the oldest are removed; 0: any number
+  std::uint64_t keep_bytes = 0;  ///< of shards at most: the oldest make room for a new one; 0: any number
   /// Called in the writing thread when the disk is full; may wait. True to try again, false to give up.
   std::function<bool(disk_full_error const&)> disk_full{};
 };

@@ -156,8 +156,12 @@ class worker {
       return true;
     }
     auto const number = run_.episodes.begin();
-    if (number) slot.start(*number, plan_of(*number));
-    return number.has_value();
+    if (!number) return false;
+    if (slot.needs_samples())
+      slot.start(*number, plan_of(*number), run_.episodes.spare_samples());
+    else
+      slot.start(*number, plan_of(*number));
+    return true;
   }
 
   episode_plan<G> plan_of(std::int64_t number) const {

@@ -144,7 +144,7 @@ class modelled_device {
   static void answer(raw_batch const& rows, int b) {
     std::uint64_t const* const words = rows.row(b);
     std::uint64_t hash = 0;
-    for (int w = 0; w < rows.layout.row_bytes / 8; ++w) hash = mix_bits(hash ^ words[w]);
+    for (int w = 0; w < rows.layout.words(); ++w) hash = mix_bits(hash ^ words[w]);
     int legal = 0;
     for (int w = 0; w < rows.layout.legal_words(); ++w)
       legal += std::popcount(words[rows.layout.plane_words() + w]);

@@ -41,8 +41,8 @@ class campaign {
   campaign(job const& wanted, std::FILE* text, std::stop_token stop)
       : wanted_(wanted), text_(text), stopped_by_user_(std::move(stop)), watch_(wanted.evaluator.network) {
     std::size_t const before = resident_bytes();
-    (void)common::search_of<G>(
-        wanted_.search);  // a search of other games is refused before a folder is begun
+    // A search of other games is refused before a folder is begun.
+    (void)common::search_of<G>(wanted_.search);
     opening_.random_plies = wanted_.random_plies;
     if (!wanted_.openings.empty()) {
       opening_.positions.clear();
@@ -51,7 +51,7 @@ class campaign {
     if (!wanted_.out.empty()) open_folder();
     find_phases();
     auto first = make(phases_.front());
-    describe(first, resident_bytes() - std::min(before, resident_bytes()));
+    describe(first, std::max(before, resident_bytes()) - before);
     start(std::move(first));
   }
 

@@ -47,8 +47,8 @@ std::string describe(batchmate::network const& net) {
   return batchmate::concat(net.name, " (", net.blocks.size(), " blocks x ", net.channels(), " channels)");
 }
 
-/// An evaluator of a network by its name; `note` gets what people want to know of it. Throws `usage_error` for one
-/// that this program or machine lacks.
+/// An evaluator of a network by its name, `symmetries` for the device; `note` gets what people want to know of it.
+/// Throws `usage_error` for one that this program or machine lacks.
 network_evaluator evaluator_named(std::string const& kind, evaluator_choice const& choice,
                                   batchmate::network net,
                                   [[maybe_unused]] batchmate::row_symmetries const& symmetries,
@@ -58,9 +58,7 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())
       throw usage_error("--evaluator cudnn: " + why_not + "; take auto");
 #if BATCHMATE_WITH_CUDA
-    bool const on_device = choice.symmetry == "random";  // which alone the device does
-    cudnn_evaluator evaluator(net, precision, choice.plan,
-                              on_device ? symmetries : batchmate::row_symmetries{});
+    cudnn_evaluator evaluator(net, precision, choice.plan, symmetries);
     note += (note.empty() ? "" : "; ") + evaluator.note();
     return network_evaluator(std::move(evaluator));
 #endif
@@ -92,8 +90,10 @@ chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice,
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
   batchmate::network net = find_network(choice.network, game);
   std::string const description = describe(net);
-  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), symmetries, note);
-  if (choice.symmetry != "none" && !(kind == "cudnn" && choice.symmetry == "random")) {
+  bool const on_device = kind == "cudnn" && choice.symmetry == "random";
+  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net),
+                                                on_device ? symmetries : batchmate::row_symmetries{}, note);
+  if (choice.symmetry != "none" && !on_device) {
     using modes = batchmate::symmetry_settings::modes;
     evaluator = network_evaluator(
         batchmate::symmetric(std::move(evaluator), std::move(symmetries),

@@ -102,6 +102,6 @@ TEST_CASE("without type erasure the games are the same, too") {
                                                   bm::any_evaluator<G>(fake_network{}), 1);
   CHECK(hash_of_games<G>(search, bm::per_tree{}, fake_network{}, 2) == expected);
   CHECK(hash_of_games<G>(search, bm::lockstep{.games = 9}, fake_network{}, 3) == expected);
-  CHECK(hash_of_games<G>(search, bm::overlapped{.games = 9}, fake_network{}, 3) == expected);
+  CHECK(hash_of_games<G>(search, bm::overlapped{.games = 9}, threaded_network{}, 3) == expected);
   CHECK(hash_of_games<G>(search, bm::shared_queue{.games = 9}, fake_network{}, 3) == expected);
 }

@@ -33,7 +33,7 @@ TEST_CASE("a raw buffer lies in the evaluator's memory, and its parts do not ove
   CHECK(rows.layout == layout);
   for (int b = 0; b < 3; ++b) {
     CHECK(rows.row(b) == buffer.row(b));
-    for (int w = 0; w < layout.row_bytes / 8; ++w) {
+    for (int w = 0; w < layout.words(); ++w) {
       CHECK(buffer.row(b)[w] == 0);
       buffer.row(b)[w] = ~std::uint64_t{0};
     }
@@ -41,7 +41,7 @@ TEST_CASE("a raw buffer lies in the evaluator's memory, and its parts do not ove
     for (int a = 0; a < 5; ++a) rows.priors_of(b)[a] = 2;
   }
   for (int b = 0; b < 3; ++b) {
-    for (int w = 0; w < layout.row_bytes / 8; ++w) CHECK(buffer.row(b)[w] == ~std::uint64_t{0});
+    for (int w = 0; w < layout.words(); ++w) CHECK(buffer.row(b)[w] == ~std::uint64_t{0});
     CHECK(rows.values[b] == 1);
     for (int a = 0; a < 5; ++a) CHECK(rows.priors_of(b)[a] == 2);
   }

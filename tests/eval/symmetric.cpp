@@ -155,7 +155,7 @@ TEST_CASE_TEMPLATE("a moved row is the row of the moved position", G, connect4, 
     raw_batch const rows = filled.view().raw();
     for (int s = 0; s < G::num_symmetries; ++s) {
       CAPTURE(s);
-      std::vector<std::uint64_t> moved(static_cast<std::size_t>(rows.layout.row_bytes / 8), 9);
+      std::vector<std::uint64_t> moved(static_cast<std::size_t>(rows.layout.words()), 9);
       symmetries.move(s, rows.row(0), moved.data());
       CHECK(std::memcmp(moved.data(), rows.row(s), static_cast<std::size_t>(rows.layout.row_bytes)) == 0);
     }

@@ -7,9 +7,11 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import zlib
@@ -68,12 +70,16 @@ def until(condition, what, seconds=LIMIT):
 
 
 class RunTest(unittest.TestCase):
-    """A test of the built program."""
+    """A test of the built program, with a folder that goes with it."""
 
     @classmethod
     def setUpClass(cls):
         if not PROGRAM.exists():
             raise unittest.SkipTest(f"{PROGRAM} was not built")
+
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-runs-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def play(self, *flags, status=0, **variables):
         """Runs the program; its output. Fails unless it ends as expected, on success without a word of complaint."""

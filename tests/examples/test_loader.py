@@ -1,12 +1,9 @@
 """The loader of examples/train reads what selfplay is still writing: two ranks, one of which is killed and goes on."""
 
 import importlib.util
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
 if importlib.util.find_spec("torch") is None:
     print(f"skipped: {sys.argv[0]} needs the Python package torch")
@@ -33,8 +30,7 @@ touch over
 
 class FollowTest(RunTest):
     def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-loader-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         self.out, self.over = self.folder / "out", self.folder / "over"
 
     def test_every_row_comes_once_while_it_is_written_by_a_run_that_is_killed_meanwhile(self):

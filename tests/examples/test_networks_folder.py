@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import struct
-import tempfile
 import time
 import unittest
 from dataclasses import replace
@@ -24,8 +23,7 @@ ENDLESS = ["--episodes", "0"]
 
 class FolderTest(RunTest):
     def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-networks-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         self.networks, self.made, self.out = self.folder / "networks", self.folder / "made", self.folder / "out"
         self.networks.mkdir()
         self.made.mkdir()

@@ -2,11 +2,8 @@
 
 import json
 import random
-import shutil
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 from selfplay_runs import RunTest, episodes, finish, run, start, until
 
@@ -25,10 +22,6 @@ LAUNCHERS = {
 
 
 class Ranks(RunTest):
-    def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-ranks-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
     def undisturbed(self, job):
         """The episodes of a single process."""
         self.play(*job, "--out", self.folder / "one")

@@ -5,13 +5,10 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 from selfplay_runs import SOURCE, RunTest, finish, metrics_in, run, start, until, write_network
 
@@ -61,8 +58,7 @@ def parse_prometheus(text):
 
 class WatchTest(RunTest):
     def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="batchmate-watching-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        super().setUp()
         self.metrics, self.prometheus = self.folder / "run.jsonl", self.folder / "run.prom"
 
     def lines(self):

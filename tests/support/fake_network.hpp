@@ -32,7 +32,7 @@ inline void fake_answer(batchmate::raw_batch const& rows, int b) {
   batchmate::row_layout const& layout = rows.layout;
   std::uint64_t const* const words = rows.row(b);
   batchmate::random_key key{0xfa4e};
-  for (int w = 0; w < layout.row_bytes / 8; ++w) key = key.split(words[w]);
+  for (int w = 0; w < layout.words(); ++w) key = key.split(words[w]);
   batchmate::random_stream random{key};
   int legal = 0;
   for (int w = 0; w < layout.legal_words(); ++w)

@@ -30,8 +30,7 @@ struct symmetry_view {
 /// Which of S symmetries a row is evaluated under: that of `row_symmetries::pick`.
 BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, row_layout const& layout, std::uint64_t seed,
                                     int count) {
-  int const words = layout.plane_words() + layout.legal_words() + (layout.num_globals + 1) / 2;
-  return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, words, count);
+  return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.words(), count);
 }
 
 /// The inputs of the network at one cell, channels `first` to `first + packet::size - 1`: planes as 0 and 1, then

@@ -44,8 +44,7 @@ __global__ void pick_symmetry(std::uint64_t const* rows, row_layout layout, int 
                               int symmetries, std::int32_t* picked) {
   int const b = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (b < count)
-    picked[b] =
-        symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8), layout, seed, symmetries);
+    picked[b] = symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * layout.words(), layout, seed, symmetries);
 }
 
 /// Packed rows to (B, H, W, C), channels padded; one thread writes 16 bytes.
@@ -60,7 +59,7 @@ __global__ void unpack(std::uint64_t const* rows, row_layout layout, int count, 
   if (b >= count) return;
   int cell = static_cast<int>(place % cells);
   if (symmetry) cell = cell_table[symmetry[b] * cells + cell];
-  out[at] = unpack_cell<Element>(rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8), layout, cell,
+  out[at] = unpack_cell<Element>(rows + static_cast<std::ptrdiff_t>(b) * layout.words(), layout, cell,
                                  static_cast<int>(at % packets) * packet<Element>::size);
 }
 
@@ -104,7 +103,7 @@ __global__ void dense(dense_shape shape, Element const* x, float const* weights,
 
 /// What `answer` reads and writes.
 struct answer_arguments {
-  std::uint64_t const* rows;     ///< (B, row_bytes / 8)
+  std::uint64_t const* rows;     ///< (B, words)
   row_layout layout;             ///< of `rows`
   int count;                     ///< B
   float const* logits;           ///< (B, logit_stride)
@@ -149,7 +148,7 @@ __global__ void answer(answer_arguments a) {
   int const num_actions = a.layout.num_actions;
   float const* const logits = a.logits + static_cast<std::ptrdiff_t>(b) * a.logit_stride;
   std::uint64_t const* const legal =
-      a.rows + static_cast<std::ptrdiff_t>(b) * (a.layout.row_bytes / 8) + a.layout.plane_words();
+      a.rows + static_cast<std::ptrdiff_t>(b) * a.layout.words() + a.layout.plane_words();
   std::int32_t const* const actions = a.symmetry ? a.actions + a.symmetry[b] * num_actions : nullptr;
   int count = 0;
   for (int w = 0; w < a.layout.legal_words(); ++w) count += bit_set<64>::popcount(legal[w]);

@@ -40,34 +40,37 @@ struct row_layout {
   shape input{};        ///< planes, rows, columns
   int num_actions = 0;  ///< A
   int num_globals = 0;  ///< fp32 numbers after the legal actions
-  int row_bytes = 0;    ///< distance between rows, a multiple of 8
+  int row_bytes = 0;    ///< a multiple of 8
 
   /// 64-bit words of packed planes, from the row's beginning.
   BATCHMATE_HD constexpr int plane_words() const { return input.planes * input.words_per_plane(); }
   /// 64-bit words of legal actions, after the planes.
   BATCHMATE_HD constexpr int legal_words() const { return (num_actions + 63) / 64; }
+  /// 64-bit words of a row.
+  BATCHMATE_HD constexpr int words() const { return row_bytes / 8; }
   friend constexpr bool operator==(row_layout const&, row_layout const&) = default;
 };
 
 /// The layout of a game's rows.
 template <game G>
 constexpr row_layout layout_of() {
-  static_assert(std::is_trivially_copyable_v<row<G>> && sizeof(row<G>) % 8 == 0);
-  return {G::input, G::num_actions, num_globals<G>, static_cast<int>(sizeof(row<G>))};
+  static_assert(std::is_trivially_copyable_v<row<G>>);
+  constexpr row_layout layout{G::input, G::num_actions, num_globals<G>, static_cast<int>(sizeof(row<G>))};
+  static_assert(layout.plane_words() + layout.legal_words() + (num_globals<G> + 1) / 2 == layout.words(),
+                "a row has no gaps");
+  return layout;
 }
 
 /// A batch with the game's type left behind: rows are bytes in a `row_layout`.
 struct raw_batch {
   int count;                  ///< B
   row_layout layout;          ///< of `rows`
-  std::uint64_t const* rows;  ///< (B, row_bytes / 8)
+  std::uint64_t const* rows;  ///< (B, words)
   float* values;              ///< (B)
   float* priors;              ///< (B, A)
 
   /// The packed row b.
-  std::uint64_t const* row(int b) const {
-    return rows + static_cast<std::ptrdiff_t>(b) * (layout.row_bytes / 8);
-  }
+  std::uint64_t const* row(int b) const { return rows + static_cast<std::ptrdiff_t>(b) * layout.words(); }
   /// The priors of row b.
   float* priors_of(int b) const { return priors + static_cast<std::ptrdiff_t>(b) * layout.num_actions; }
 };

@@ -43,7 +43,7 @@ class answer_table {
   /// Room for this many rows of a layout.
   void reserve(int entries, row_layout const& layout) {
     buckets_ = static_cast<std::uint64_t>((entries + ways - 1) / ways);
-    words_ = words_of(layout);
+    words_ = static_cast<std::size_t>(layout.words());
     actions_ = static_cast<std::size_t>(layout.num_actions);
     auto const n = static_cast<std::size_t>(buckets_ * ways);
     hashes_.assign(n, 0);
@@ -58,11 +58,6 @@ class answer_table {
     auto const n = static_cast<std::size_t>((entries + ways - 1) / ways) * ways;
     return n * (2 * sizeof(std::uint64_t) + static_cast<std::size_t>(layout.row_bytes) +
                 static_cast<std::size_t>(layout.num_actions + 1) * sizeof(float));
-  }
-  /// The 64-bit words of a row that hold its planes, legal actions and globals.
-  static std::size_t words_of(row_layout const& layout) {
-    int const words = layout.plane_words() + layout.legal_words() + (layout.num_globals + 1) / 2;
-    return static_cast<std::size_t>(words);
   }
   /// A hash of a row's words, never 0.
   static std::uint64_t hash_of(std::uint64_t const* row, std::size_t words) {
@@ -238,7 +233,7 @@ class cached {
     slot_state(E& inner, reservation const& wanted)
         : max_rows(wanted.max_rows),
           layout(wanted.layout),
-          words(answer_table::words_of(layout)),
+          words(static_cast<std::size_t>(layout.words())),
           buffer(inner, layout, max_rows) {
       auto const n = static_cast<std::size_t>(max_rows);
       hashes.resize(n);
@@ -285,7 +280,7 @@ class cached {
 
     int max_rows;
     row_layout layout;
-    std::size_t words;  // of a row that are compared
+    std::size_t words;  // of a row
     pending_batch pending;
     raw_batch asked{};
     int misses = 0;

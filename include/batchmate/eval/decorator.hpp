@@ -33,8 +33,7 @@ class raw_buffer {
 
   /// The packed row b, to be written.
   std::uint64_t* row(int b) const {
-    return reinterpret_cast<std::uint64_t*>(memory_.get()) +
-           static_cast<std::ptrdiff_t>(b) * (layout_.row_bytes / 8);
+    return reinterpret_cast<std::uint64_t*>(memory_.get()) + static_cast<std::ptrdiff_t>(b) * layout_.words();
   }
   /// Its first rows.
   raw_batch view(int count) const { return {count, layout_, row(0), values_, priors_}; }

@@ -27,18 +27,15 @@ struct row_symmetries {
   std::vector<std::uint16_t> actions{};    ///< (S, A): where an action goes
   std::vector<std::uint16_t> unactions{};  ///< (S, A): which action goes there
 
-  /// 64-bit words of a row that hold its planes, legal actions and globals.
-  int words() const { return layout.plane_words() + layout.legal_words() + (layout.num_globals + 1) / 2; }
-
   /// Which symmetry a row is evaluated under: a hash of the seed and all bytes of the row.
   int pick(std::uint64_t seed, std::uint64_t const* row) const {
-    return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, words(), count);
+    return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.words(), count);
   }
 
   /// Writes the row of the moved position; globals are those of the row. The time goes by the bits that are set.
   void move(int symmetry, std::uint64_t const* row, std::uint64_t* to) const {
     if (symmetry == 0) {
-      std::copy_n(row, words(), to);
+      std::copy_n(row, layout.words(), to);
       return;
     }
     int const width = layout.input.words_per_plane();

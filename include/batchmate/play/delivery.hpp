@@ -87,7 +87,6 @@ class delivery {
     hash_ += hash;
     if (done.number < options_.first_episode) {  // another run's
       hand_over(done);
-      done.samples.clear();
       return;
     }
     std::optional<episode<G>>& kept = waiting_[(done.number - options_.first_episode) / options_.stride];
@@ -95,7 +94,6 @@ class delivery {
       kept = std::exchange(done, {});
     else
       hand_over(done);
-    done.samples.clear();
     settle();
   }
 
@@ -130,16 +128,17 @@ class delivery {
          next = waiting_.erase(next), ++settled_) {
       if (!next->second) continue;
       hand_over(*next->second);
-      next->second->samples.clear();
       spare_.push_back(std::move(next->second->samples));
     }
   }
 
-  void hand_over(episode<G> const& done) {
-    if (broken_) return;
-    broken_ = true;
-    sink_(done);
-    broken_ = false;
+  /// Shows an episode to the sink, and empties it.
+  void hand_over(episode<G>& done) {
+    if (!std::exchange(broken_, true)) {
+      sink_(done);
+      broken_ = false;
+    }
+    done.samples.clear();
   }
 
   mutable std::mutex mutex_;

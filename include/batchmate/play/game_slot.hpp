@@ -35,11 +35,8 @@ class game_slot {
 
   /// It has no memory for the samples of a game.
   bool needs_samples() const { return played_.samples.capacity() == 0; }
-  /// Begins an episode, with memory for its samples from elsewhere.
-  void start(std::int64_t number, episode_plan<G> const& plan, std::vector<sample<G>> memory) {
-    played_.samples = std::move(memory);
-    start(number, plan);
-  }
+  /// Takes memory for the samples of the next game.
+  void take_samples(std::vector<sample<G>> memory) { played_.samples = std::move(memory); }
   /// Begins an episode.
   void start(std::int64_t number, episode_plan<G> const& plan) {
     played_.samples.reserve(G::max_plies);
@@ -54,7 +51,8 @@ class game_slot {
 
   /// Goes on with an episode that another slot has begun.
   void resume(episode<G> begun, episode_plan<G> const& plan) {
-    start(begun.number, plan, std::exchange(begun.samples, {}));
+    take_samples(std::move(begun.samples));
+    start(begun.number, plan);
     if (played_.samples.empty()) return;
     position_ = played_.samples.back().position;
     position_.play(played_.samples.back().action);

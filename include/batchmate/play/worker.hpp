@@ -157,10 +157,8 @@ class worker {
     }
     auto const number = run_.episodes.begin();
     if (!number) return false;
-    if (slot.needs_samples())
-      slot.start(*number, plan_of(*number), run_.episodes.spare_samples());
-    else
-      slot.start(*number, plan_of(*number));
+    if (slot.needs_samples()) slot.take_samples(run_.episodes.spare_samples());
+    slot.start(*number, plan_of(*number));
     return true;
   }
 

@@ -110,7 +110,7 @@ struct decision {
 ///     - `bool done() const`: the search of this move has ended;
 ///     - `void decide(decision<G>&) const`: its outcome, once done;
 ///     - `void advance(int action)`: the action was played; the next search is that of the position after it;
-///  3. `template <game G> std::size_t tree_bytes() const`: what a tree allocates;
+///  3. `template <game G> std::size_t tree_bytes() const`: what a tree takes, itself and all it allocates;
 ///  4. `std::string identity() const`: name and settings, everything that changes games.
 ///
 /// A search may ask more of its games than to be games: `tree` and `tree_bytes` are constrained then, and S models

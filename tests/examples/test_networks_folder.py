@@ -325,13 +325,13 @@ class RefusalTest(FolderTest):
         self.more_shards(process, 1)
         self.publish("good")
         self.wait_for(process, lambda: self.has_taken("good"), "a good network after all these")
-        self.more_shards(process, 1)
+        names = lambda: {name for played in episodes(self.out).values() for name in networks_of(played)}
+        self.wait_for(process, lambda: len(names()) > 1, "its rows")
         lines = self.stop(process).splitlines()
         for name in [*bad, "folder", "pipe"]:
             told = [line for line in lines if f"{name}.safetensors is refused, the one before stays: " in line]
             self.assertEqual(len(told), 1, lines)
-        names = {name for played in episodes(self.out).values() for name in networks_of(played)}
-        self.assertEqual(len(names), 2)
+        self.assertEqual(len(names()), 2)
         self.assertLessEqual({path.name for path in (self.out / "networks").iterdir()}, {"000000", "000001"})
 
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace common {
 namespace {
@@ -15,10 +16,10 @@ batchmate::cuda::precision precision_of(std::string const& text) {
 }
 
 batchmate::cudnn_options options_of(std::string const& precision, std::string const& plan,
-                                    batchmate::row_symmetries const& symmetries) {
+                                    batchmate::cuda::board_symmetries symmetries) {
   batchmate::cudnn_options options;
   options.precision = precision_of(precision);
-  options.symmetries = batchmate::cuda::board_symmetries(symmetries);
+  options.symmetries = std::move(symmetries);
   if (plan.empty()) return options;
   std::ifstream file(plan);
   std::stringstream text;
@@ -36,6 +37,7 @@ struct cudnn_evaluator::holder final : interface {
   void wait(int slot) override { evaluator.wait(slot); }
   std::string identity() const override { return evaluator.identity(); }
   void reserve(batchmate::reservation const& wanted) override { evaluator.reserve(wanted); }
+  bool moves_rows() const override { return evaluator.moves_rows(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return evaluator.allocate(bytes); }
   std::size_t memory_bytes(batchmate::reservation const& wanted) const override {
     return evaluator.memory_bytes(wanted);
@@ -48,8 +50,10 @@ struct cudnn_evaluator::holder final : interface {
 };
 
 cudnn_evaluator::cudnn_evaluator(batchmate::network const& net, std::string const& precision,
-                                 std::string const& plan, batchmate::row_symmetries const& symmetries)
-    : held_(std::make_shared<holder>(net, options_of(precision, plan, symmetries))) {}
+                                 std::string const& plan, batchmate::row_symmetries const& symmetries,
+                                 std::optional<std::uint64_t> symmetry_seed)
+    : held_(std::make_shared<holder>(
+          net, options_of(precision, plan, batchmate::cuda::board_symmetries(symmetries, symmetry_seed)))) {}
 
 std::string why_no_cudnn() {
   std::string why_not;

@@ -7,8 +7,10 @@
 #include <batchmate/net/network.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +21,11 @@ namespace common {
 class cudnn_evaluator {
  public:
   /// `precision` is `auto` (fp16), `fp16`, `bf16` or `fp32`; `plan` names a file that `tune_cudnn` has written, or is
-  /// empty; `symmetries` are those to show each position under one of, or none. Throws `batchmate::contract_error` where
-  /// there is no device, `batchmate::file_error` for the plan.
+  /// empty; `symmetries` are those of the board, or none, and with a seed every row's is drawn. Throws
+  /// `batchmate::contract_error` where there is no device, `batchmate::file_error` for the plan.
   cudnn_evaluator(batchmate::network const& net, std::string const& precision, std::string const& plan = {},
-                  batchmate::row_symmetries const& symmetries = {});
+                  batchmate::row_symmetries const& symmetries = {},
+                  std::optional<std::uint64_t> symmetry_seed = {});
 
   template <batchmate::game G>
   void submit(int slot, batchmate::batch<G> const& rows) {
@@ -32,6 +35,7 @@ class cudnn_evaluator {
   void wait(int slot) { held_->wait(slot); }
   std::string identity() const { return held_->identity(); }
   void reserve(batchmate::reservation const& wanted) { held_->reserve(wanted); }
+  bool moves_rows() const { return held_->moves_rows(); }
   bool is_shared() const { return true; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
   std::size_t memory_bytes(batchmate::reservation const& wanted) const { return held_->memory_bytes(wanted); }
@@ -46,6 +50,7 @@ class cudnn_evaluator {
     virtual void wait(int slot) = 0;
     virtual std::string identity() const = 0;
     virtual void reserve(batchmate::reservation const& wanted) = 0;
+    virtual bool moves_rows() const = 0;
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
     virtual std::size_t memory_bytes(batchmate::reservation const& wanted) const = 0;
     virtual batchmate::evaluator_report report() const = 0;

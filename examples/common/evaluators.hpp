@@ -34,14 +34,12 @@ inline std::vector<std::string> evaluator_names() {
 /// over all.
 inline std::vector<std::string> symmetry_names() { return {"none", "random", "average"}; }
 
-/// The symmetries of G, if they are asked for. Throws `usage_error` for a game without.
+/// The symmetries of G, if it has any. Throws `usage_error` where they are asked for and there are none.
 template <batchmate::game G>
 batchmate::row_symmetries symmetries_for(evaluator_choice const& choice) {
+  if constexpr (batchmate::game_with_symmetries<G>) return batchmate::symmetries_of<G>();
   if (choice.symmetry == "none") return {};
-  if constexpr (batchmate::game_with_symmetries<G>)
-    return batchmate::symmetries_of<G>();
-  else
-    throw usage_error("--symmetry " + choice.symmetry + ": the game has no symmetries");
+  throw usage_error("--symmetry " + choice.symmetry + ": the game has no symmetries");
 }
 
 /// An evaluator of type E, and what people want to know about how it was chosen.
@@ -56,8 +54,8 @@ struct chosen {
 template <batchmate::game G>
 using chosen_evaluator = chosen<batchmate::any_evaluator<G>>;
 
-/// The evaluator of a network that the flags ask for, whatever the game; its symmetries are there if the flags ask for
-/// them. Throws `usage_error` and `file_error`.
+/// The evaluator of a network that the flags ask for, whatever the game, of which these are the symmetries. Throws
+/// `usage_error` and `file_error`.
 chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice, game_facts const& game,
                                                  batchmate::row_symmetries symmetries);
 

@@ -34,6 +34,7 @@ class network_evaluator {
   void wait(int slot) { held_->wait(slot); }
   std::string identity() const { return held_->identity(); }
   void reserve(batchmate::reservation const& wanted) { held_->reserve(wanted); }
+  bool moves_rows() const { return held_->moves_rows(); }
   bool is_shared() const { return held_->is_shared(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
   std::size_t memory_bytes(batchmate::reservation const& wanted) const { return held_->memory_bytes(wanted); }
@@ -47,6 +48,7 @@ class network_evaluator {
     virtual void wait(int slot) = 0;
     virtual std::string identity() const = 0;
     virtual void reserve(batchmate::reservation const& wanted) = 0;
+    virtual bool moves_rows() const = 0;
     virtual bool is_shared() const = 0;
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
     virtual std::size_t memory_bytes(batchmate::reservation const& wanted) const = 0;
@@ -61,6 +63,7 @@ class network_evaluator {
     void wait(int slot) override { evaluator.wait(slot); }
     std::string identity() const override { return evaluator.identity(); }
     void reserve(batchmate::reservation const& wanted) override { batchmate::reserve(evaluator, wanted); }
+    bool moves_rows() const override { return batchmate::moves_rows(evaluator); }
     bool is_shared() const override { return batchmate::is_shared(evaluator); }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
       if constexpr (requires { evaluator.allocate(bytes); })

@@ -102,7 +102,7 @@ class match_worker {
     }
     now.asked = rows.used();
     if (now.asked == 0) return;
-    if (now.at.evaluator->needs_planes()) rows.encode();
+    if (now.at.evaluator->needs_planes()) rows.encode(now.at.evaluator->moves_rows());
     now.at.evaluator->submit(now.at.slot, now.buffer.view(0, now.asked));
   }
 

@@ -11,6 +11,8 @@
 #include <common/cudnn.hpp>
 #endif
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -47,18 +49,19 @@ std::string describe(batchmate::network const& net) {
   return batchmate::concat(net.name, " (", net.blocks.size(), " blocks x ", net.channels(), " channels)");
 }
 
-/// An evaluator of a network by its name, `symmetries` for the device; `note` gets what people want to know of it.
-/// Throws `usage_error` for one that this program or machine lacks.
+/// An evaluator of a network by its name; a device is given the board's symmetries, and draws each row's if it is to.
+/// `note` gets what people want to know of it. Throws `usage_error` for one that this program or machine lacks.
 network_evaluator evaluator_named(std::string const& kind, evaluator_choice const& choice,
                                   batchmate::network net,
                                   [[maybe_unused]] batchmate::row_symmetries const& symmetries,
-                                  [[maybe_unused]] std::string& note) {
+                                  [[maybe_unused]] bool device_draws, [[maybe_unused]] std::string& note) {
   std::string const& precision = choice.precision;
   if (kind == "cudnn") {
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())
       throw usage_error("--evaluator cudnn: " + why_not + "; take auto");
 #if BATCHMATE_WITH_CUDA
-    cudnn_evaluator evaluator(net, precision, choice.plan, symmetries);
+    cudnn_evaluator evaluator(net, precision, choice.plan, symmetries,
+                              device_draws ? std::optional<std::uint64_t>(0) : std::nullopt);
     note += (note.empty() ? "" : "; ") + evaluator.note();
     return network_evaluator(std::move(evaluator));
 #endif
@@ -90,10 +93,9 @@ chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice,
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
   batchmate::network net = find_network(choice.network, game);
   std::string const description = describe(net);
-  bool const on_device = kind == "cudnn" && choice.symmetry == "random";
-  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net),
-                                                on_device ? symmetries : batchmate::row_symmetries{}, note);
-  if (choice.symmetry != "none" && !on_device) {
+  bool const device_draws = kind == "cudnn" && choice.symmetry == "random";
+  network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), symmetries, device_draws, note);
+  if (choice.symmetry != "none" && !device_draws) {
     using modes = batchmate::symmetry_settings::modes;
     evaluator = network_evaluator(
         batchmate::symmetric(std::move(evaluator), std::move(symmetries),

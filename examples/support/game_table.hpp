@@ -87,7 +87,7 @@ class game_table final : public table {
 
   void evaluate(batchmate::row_range<G>& rows) {
     if (rows.used() == 0) return;
-    if (evaluator_.needs_planes()) rows.encode();
+    if (evaluator_.needs_planes()) rows.encode(evaluator_.moves_rows());
     batchmate::batch<G> const asked = buffer_.view(0, rows.used());
     evaluator_.submit(0, asked);
     evaluator_.wait(0);

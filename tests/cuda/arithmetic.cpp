@@ -140,19 +140,33 @@ TEST_CASE("lanes add up to the whole, in the order of a warp's butterflies") {
   for (float const x : butterfly) CHECK(x == found);  // every lane has the same bits
 }
 
-TEST_CASE("a row's symmetry depends on the row and the seed alone, and all of them occur") {
+TEST_CASE("a row's symmetry is drawn from the row and the seed alone, and all of them occur") {
   filled_batch<position> batch(numbered_positions<position>(200));
   auto const layout = bm::layout_of<position>();
+  symmetry_choice const choice{8, true, 1}, reseeded{8, true, 2};
   int seen[8] = {}, other = 0;
   for (int b = 0; b < 200; ++b) {
-    int const s = symmetry_of(batch.view().raw().row(b), layout, 1, 8);
+    int const s = symmetry_of(batch.view().raw().row(b), layout, choice);
     REQUIRE((s >= 0 && s < 8));
     ++seen[s];
-    CHECK(symmetry_of(batch.view().raw().row(b), layout, 1, 8) == s);
-    other += symmetry_of(batch.view().raw().row(b), layout, 2, 8) != s;
+    CHECK(symmetry_of(batch.view().raw().row(b), layout, choice) == s);
+    other += symmetry_of(batch.view().raw().row(b), layout, reseeded) != s;
   }
   for (int const n : seen) CHECK(n > 8);
   CHECK(other > 140);
+}
+
+TEST_CASE("a row's symmetry is the one that it names, if there is such a one") {
+  filled_batch<position> batch(numbered_positions<position>(1));
+  auto const layout = bm::layout_of<position>();
+  for (std::uint64_t const named : {0u, 1u, 7u}) {
+    batch.rows[0].symmetry = named;
+    CHECK(symmetry_of(batch.view().raw().row(0), layout, {.count = 8}) == static_cast<int>(named));
+  }
+  for (std::uint64_t const named : {std::uint64_t{8}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+    batch.rows[0].symmetry = named;
+    CHECK(symmetry_of(batch.view().raw().row(0), layout, {.count = 8}) == 0);
+  }
 }
 
 TEST_CASE("inputs of a dense layer are found where the head's convolution leaves them") {

@@ -139,6 +139,23 @@ TEST_CASE("the games are the same under all batching policies, batch sizes and t
   check_same_games<bm::hex7>(bm::top_k{.widths = {2, 3}});
 }
 
+TEST_CASE("roots under symmetries play the same games, moved on the device" * doctest::skip(no_device())) {
+  using G = bm::hex7;
+  auto const net = network_of<G>(2, 32, 3);
+  bm::cuda::board_symmetries const tables(bm::symmetries_of<G>());
+  bm::cudnn const moves(net, {.max_chunk = 256, .symmetries = tables}), plain(net, {.max_chunk = 256});
+  CHECK(moves.moves_rows());
+  CHECK_FALSE(plain.moves_rows());
+  CHECK(moves.identity() == plain.identity());
+  bm::puct const without{.simulations = 12}, with{.simulations = 12, .root_symmetries = 2};
+  auto const hash = [&](bm::cudnn const& evaluator, bm::puct const& search, int games) {
+    return hash_of_games<G>(search, bm::lockstep{.games = games}, evaluator, 2);
+  };
+  CHECK(hash(moves, without, 9) == hash(plain, without, 9));
+  CHECK(hash(moves, with, 9) == hash(moves, with, 20));
+  CHECK(hash(moves, with, 9) != hash(moves, without, 9));
+}
+
 TEST_CASE("graphs and plain launches play the same games" * doctest::skip(no_device())) {
   bm::puct const search{.simulations = 12};
   auto const net = network_of<bm::connect4>(2, 32, 3);

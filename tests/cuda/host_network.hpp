@@ -27,6 +27,7 @@ class host_network {
                                     [&]<class Element>(Element) { evaluate<Element>(rows.raw(), b); });
   }
   void wait(int) const {}
+  bool moves_rows() const { return symmetries_.count > 0 && !symmetries_.seed; }
   std::string identity() const { return "host"; }
 
  private:
@@ -38,9 +39,8 @@ class host_network {
   template <class Element>
   void evaluate(batchmate::raw_batch const& rows, int b) const {
     using namespace batchmate::cuda;
-    int const symmetry = symmetries_.count > 0
-                             ? symmetry_of(rows.row(b), rows.layout, symmetries_.seed, symmetries_.count)
-                             : 0;
+    int const symmetry =
+        symmetries_.count > 0 ? symmetry_of(rows.row(b), rows.layout, symmetries_.choice()) : 0;
     std::vector<Element> front = input<Element>(rows, b, symmetry);
     auto const& places = packed_.places().convolutions;
     front = convolve<Element>(layer::stem, places[0], front, nullptr);
@@ -54,12 +54,13 @@ class host_network {
   template <class Element>
   std::vector<Element> input(batchmate::raw_batch const& rows, int b, int symmetry) const {
     using namespace batchmate::cuda;
-    auto const view = symmetries_.view();
     int const cells = packed_.shape().cells();
     std::vector<Element> out;
     for (int cell = 0; cell < cells; ++cell)
       for (int first = 0; first < packed_.shape().inputs; first += packet<Element>::size) {
-        int const from = view.count > 0 ? view.cells[symmetry * cells + cell] : cell;
+        int const from = symmetries_.count > 0
+                             ? symmetries_.cells[static_cast<std::size_t>(symmetry * cells + cell)]
+                             : cell;
         auto const some = unpack_cell<Element>(rows.row(b), rows.layout, from, first);
         out.insert(out.end(), some.at, some.at + packet<Element>::size);
       }
@@ -127,7 +128,7 @@ class host_network {
     int const num_actions = rows.layout.num_actions;
     std::uint64_t const* const legal = rows.row(b) + rows.layout.plane_words();
     std::int32_t const* const actions =
-        symmetries_.count > 0 ? symmetries_.view().actions + symmetry * num_actions : nullptr;
+        symmetries_.count > 0 ? symmetries_.actions.data() + symmetry * num_actions : nullptr;
     int count = 0;
     for (int a = 0; a < num_actions; ++a) count += is_legal(legal, a);
     float largest = -INFINITY;

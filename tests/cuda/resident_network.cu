@@ -6,6 +6,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace bm = batchmate;
@@ -68,11 +71,17 @@ TEST_CASE("symmetries by table give what the host gives" * doctest::skip(no_devi
   }
   filled_batch<position> batch(numbered_positions<position>(20)), expected(batch.positions),
       plain(batch.positions);
-  host_network(small_network(1), precision::fp32, turned).submit(0, expected.view());
   host_network(small_network(1), precision::fp32).submit(0, plain.view());
-  auto const found = values_of(resident(small_network(1), precision::fp32, {32}, turned), batch, 32);
-  for (std::size_t b = 0; b < 20; ++b) CHECK(std::abs(found[b] - expected.values[b]) < 1e-4f);
-  CHECK(expected.values != plain.values);
+  for (bool const random : {true, false}) {
+    turned.seed = random ? std::optional<std::uint64_t>(3) : std::nullopt;
+    for (std::size_t b = 0; b < 20 && !random; ++b)
+      batch.rows[b].symmetry = expected.rows[b].symmetry = b % 2;
+    host_network(small_network(1), precision::fp32, turned).submit(0, expected.view());
+    auto const found = values_of(resident(small_network(1), precision::fp32, {32}, turned), batch, 32);
+    for (std::size_t b = 0; b < 20; ++b) CHECK(std::abs(found[b] - expected.values[b]) < 1e-4f);
+    CHECK(expected.values != plain.values);
+    CHECK((expected.values[2] == plain.values[2] || random));
+  }
 }
 
 TEST_CASE("replaced weights are in use from then on" * doctest::skip(no_device())) {

@@ -22,6 +22,7 @@ struct talkative : fake_network {
   std::shared_ptr<bm::reservation> reserved = std::make_shared<bm::reservation>();
   void reserve(bm::reservation const& wanted) { *reserved = wanted; }
   bool needs_planes() const { return false; }
+  bool moves_rows() const { return true; }
   bool is_shared() const { return true; }
   std::size_t memory_bytes(bm::reservation const& wanted) const {
     return static_cast<std::size_t>(wanted.max_rows) * 10;
@@ -46,6 +47,7 @@ TEST_CASE("every optional member is passed on") {
   CHECK(inner.reserved->slots == 4);
   CHECK(inner.reserved->max_rows == 17);
   CHECK_FALSE(bm::needs_planes(any));
+  CHECK(bm::moves_rows(any));
   CHECK(bm::is_shared(any));
   CHECK(bm::memory_bytes(any, wanted) == 170);
   CHECK(bm::report(any).batches == 3);
@@ -56,6 +58,7 @@ TEST_CASE("every optional member is passed on") {
 TEST_CASE("what the evaluator does not say is assumed as for the evaluator itself") {
   bm::any_evaluator<nim> any(fake_network{});
   CHECK(bm::needs_planes(any));
+  CHECK_FALSE(bm::moves_rows(any));
   CHECK_FALSE(bm::is_shared(any));
   CHECK(bm::memory_bytes(any, {bm::layout_of<nim>(), 1, 1}) == 0);
   CHECK(bm::report(any).batches == 0);

@@ -14,13 +14,15 @@ using without_globals = random_position<1, 2, 3, 5, 0>;
 
 TEST_CASE("the layout says where the parts of a row lie") {
   constexpr row_layout layout = layout_of<with_globals>();
-  static_assert(layout == row_layout{{2, 9, 9}, 82, 3, 64});
+  static_assert(layout == row_layout{{2, 9, 9}, 82, 3, 72});
   CHECK(layout.plane_words() == 4);
   CHECK(layout.legal_words() == 2);
   row<with_globals> r{};
   r.encode({5});
   r.legal.set(81);
-  std::uint64_t words[8];
+  r.symmetry = 5;
+  CHECK(layout.words() == 9);
+  std::uint64_t words[9];
   static_assert(sizeof words == sizeof r);
   std::memcpy(words, &r, sizeof r);
   CHECK(std::memcmp(words, r.planes.words, 4 * 8) == 0);
@@ -30,8 +32,10 @@ TEST_CASE("the layout says where the parts of a row lie") {
   with_globals{5}.encode_globals(expected);
   CHECK(std::memcmp(globals, expected, sizeof expected) == 0);
   CHECK(globals[3] == 0);
+  CHECK(words[layout.symmetry_word()] == 5);
   CHECK(layout_of<without_globals>().input == shape{1, 2, 3});
-  CHECK(sizeof(row<without_globals>) == 16);  // one word of planes, one of legal actions, no padding
+  CHECK(sizeof(row<without_globals>) ==
+        24);  // a word of planes, one of legal actions, the symmetry; no padding
 }
 
 TEST_CASE("encoding replaces what was there and keeps the legal actions") {
@@ -39,6 +43,7 @@ TEST_CASE("encoding replaces what was there and keeps the legal actions") {
   once.encode({1});
   twice.encode({2});
   CHECK(std::memcmp(&once, &twice, sizeof once) != 0);
+  twice.symmetry = 1;
   twice.encode({1});
   CHECK(std::memcmp(&once, &twice, sizeof once) == 0);
   twice.legal.set(3);

@@ -159,15 +159,16 @@ TEST_CASE("two slots may be under way with the same rows") {
   CHECK(evaluator.counts() == cache_counts{.hits = 1, .repeats = 1, .misses = 7});
 }
 
-TEST_CASE("rows that differ in their legal actions or globals alone are different rows") {
+TEST_CASE("rows that differ in their legal actions, globals or symmetry alone are different rows") {
   cached evaluator{reference(random_network(extents_for<G>(1, 8), 2))};
-  reserve(evaluator, {layout_of<G>(), 1, 4});
-  filled_batch<G> filled(positions_of({1, 1, 1, 1}));
+  reserve(evaluator, {layout_of<G>(), 1, 5});
+  filled_batch<G> filled(positions_of({1, 1, 1, 1, 1}));
   filled.rows[1].legal = action_set<26>::only(5);
   filled.rows[2].globals[0] = 3;
+  filled.rows[4].symmetry = 1;
   evaluator.submit(0, filled.view());
   evaluator.wait(0);
-  CHECK(evaluator.counts() == cache_counts{.hits = 0, .repeats = 1, .misses = 3});
+  CHECK(evaluator.counts() == cache_counts{.hits = 0, .repeats = 1, .misses = 4});
   CHECK(filled.view().priors_of(1)[0] == 1.0f);
   CHECK(filled.values[2] != filled.values[0]);
   CHECK(filled.values[3] == filled.values[0]);

@@ -26,6 +26,7 @@ struct smallest {
 struct largest : smallest {
   void reserve(reservation const& wanted) { rows = wanted.max_rows; }
   bool needs_planes() const { return false; }
+  bool moves_rows() const { return true; }
   bool is_shared() const { return true; }
   std::size_t memory_bytes(reservation const& wanted) const {
     return static_cast<std::size_t>(wanted.max_rows) * 10;
@@ -67,6 +68,7 @@ TEST_CASE("what an evaluator does not say is assumed") {
   smallest evaluator;
   reservation const wanted{layout_of<G>(), 2, 7};
   CHECK(needs_planes(evaluator));
+  CHECK_FALSE(moves_rows(evaluator));
   CHECK_FALSE(is_shared(evaluator));
   CHECK(memory_bytes(evaluator, wanted) == 0);
   CHECK_NOTHROW(reserve(evaluator, wanted));
@@ -76,6 +78,7 @@ TEST_CASE("what an evaluator says is heard") {
   largest evaluator;
   reservation const wanted{layout_of<G>(), 2, 7};
   CHECK_FALSE(needs_planes(evaluator));
+  CHECK(moves_rows(evaluator));
   CHECK(is_shared(evaluator));
   CHECK(memory_bytes(evaluator, wanted) == 70);
   reserve(evaluator, wanted);

@@ -1,5 +1,6 @@
 #include "network_rows.hpp"
 
+#include "../support/moving_network.hpp"
 #include "../support/threaded_network.hpp"
 
 #include <batchmate/batch/immediate.hpp>
@@ -159,6 +160,18 @@ TEST_CASE_TEMPLATE("a moved row is the row of the moved position", G, connect4, 
       symmetries.move(s, rows.row(0), moved.data());
       CHECK(std::memcmp(moved.data(), rows.row(s), static_cast<std::size_t>(rows.layout.row_bytes)) == 0);
     }
+  }
+}
+
+TEST_CASE_TEMPLATE("an evaluator that moves rows itself is shown them as they are, and answers the same", G,
+                   connect4, hex7, othello, go<5>, gomoku) {
+  row_symmetries const symmetries = symmetries_of<G>();
+  for (symmetry_settings const& settings : {symmetry_settings{.seed = 3}, average}) {
+    symmetric here{raw_network{}, symmetries, settings};
+    symmetric there{moving_network{symmetries}, symmetries, settings};
+    reserve(here, {layout_of<G>(), 1, 1});
+    reserve(there, {layout_of<G>(), 1, 1});
+    for (auto const& seen : some_images<G>(10)) CHECK(ask(here, seen.of[0]) == ask(there, seen.of[0]));
   }
 }
 

@@ -149,6 +149,25 @@ TEST_CASE(
   CHECK(positions[1].to_text() == position.to_text());
 }
 
+TEST_CASE("for an evaluator that moves rows, a row names its symmetry and shows the position as it is") {
+  using G = bm::tictactoe;
+  G positions[2];
+  bm::row<G> rows[2], plain;
+  plain.legal = positions[0].legal_actions();
+  plain.encode(positions[0]);
+  bm::moved_row shown{.symmetry = 5};
+  bm::row_range<G> range(positions, rows, 2);
+  range.push();
+  range.push(shown);
+  range.encode(true);
+  CHECK(std::memcmp(rows, &plain, sizeof(plain)) == 0);
+  CHECK_FALSE(shown.moved);
+  CHECK(rows[1].symmetry == 5);
+  range.encode(false);
+  CHECK(rows[1].symmetry == 0);
+  CHECK(shown.moved);
+}
+
 TEST_CASE("rows of a game without symmetries are never moved") {
   nim positions[1];
   bm::row<nim> rows[1];
@@ -156,6 +175,8 @@ TEST_CASE("rows of a game without symmetries are never moved") {
   bm::row_range<nim> range(positions, rows, 1);
   range.next().stones = 4;
   range.push(shown);
+  range.encode(true);
+  CHECK(rows[0].symmetry == 0);
   range.encode();
   CHECK(rows[0].planes.words[0] == 0xf);
   CHECK_FALSE(shown.moved);

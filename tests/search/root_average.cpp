@@ -14,6 +14,7 @@
 
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
+#include "../support/moving_network.hpp"
 #include "../support/nim.hpp"
 #include "../support/same_games.hpp"
 
@@ -162,6 +163,20 @@ TEST_CASE_TEMPLATE("a search goes by the mean as if the evaluator had said it", 
     }
 }
 
+TEST_CASE_TEMPLATE("an evaluator that moves rows itself changes nothing", S, bm::puct, bm::gumbel,
+                   bm::puct_graph, bm::top_k) {
+  S settings;
+  settings.root_symmetries = 5;
+  for (int capacity : {1, 16}) {
+    outcome const expected = search(settings, {1, 5, 3}, fake_network{}, capacity);
+    outcome const found = search(settings, {1, 5, 3}, moving_network{bm::symmetries_of<G>()}, capacity);
+    CHECK(found.rows == expected.rows);
+    CHECK(found.decided.policy == expected.decided.policy);
+    CHECK(found.decided.value == expected.decided.value);
+    CHECK(found.decided.raw_value == expected.decided.raw_value);
+  }
+}
+
 TEST_CASE("a network's opinions of all images of the board are averaged, with leaves in flight, too") {
   bm::reference network = small_network();
   moves const played{0, 4, 1};
@@ -297,6 +312,23 @@ TEST_CASE("means of roots are the same under all batching") {
                         .leaves = 3};
   check_same_games<G>(search, "fake", fake_network{}, 3);
   check_same_games<G>(search, "cached", bm::cached(fake_network{}, {.entries = 64}), 7);
+  moving_network const moving{bm::symmetries_of<G>()};
+  check_same_games<G>(search, "moving", moving, 7);
+  check_same_games<G>(search, "cached, moving", bm::cached(moving, {.entries = 64}), 7);
+  auto const hash = [&](bm::any_evaluator<G> const& evaluator, auto const& batching) {
+    return hash_of_games<G>(bm::any_search<G>(search), any_batching(batching), evaluator, 2);
+  };
+  CHECK(hash(moving, bm::lockstep{.games = 9}) == hash(fake_network{}, bm::immediate{}));
+  CHECK(moving.network.counts->rows > 1000);
+}
+
+TEST_CASE("a queue in front of an evaluator that moves rows hands them on as they are") {
+  bm::puct const search{.simulations = 8, .root_symmetries = 8};
+  moving_network const moving{bm::symmetries_of<G>()};
+  bm::shared_queue const queue{.games = 12, .max_batch = 7};
+  CHECK(queue.connect<G>(moving).moves_rows());
+  CHECK(hash_of_games<G>(search, queue, moving, 2) ==
+        hash_of_games<G>(search, bm::immediate{}, fake_network{}, 1));
 }
 
 TEST_CASE("a game without symmetries has no means, and a count must be positive") {

@@ -36,6 +36,7 @@ class queued_evaluator {
     queue_ = std::make_unique<evaluation_queue<G, E>>(inner_, settings);
   }
   bool needs_planes() const { return batchmate::needs_planes(inner_); }
+  bool moves_rows() const { return batchmate::moves_rows(inner_); }
   bool is_shared() const { return true; }
   std::size_t memory_bytes(reservation const& wanted) const {
     int const copies = batchmate::is_shared(inner_) ? 1 : settings_.processors;

@@ -20,17 +20,21 @@ struct alignas(16) packet {
   Element at[size];                                                    ///< in order
 };
 
-/// Tables of a board's symmetries. Number 0 is the identity.
-struct symmetry_view {
-  int count = 0;                          ///< S; 0: positions are evaluated as they are
-  std::int32_t const* cells = nullptr;    ///< (S, H * W): which cell of the position the network sees there
-  std::int32_t const* actions = nullptr;  ///< (S, A): what the network calls the position's action
+/// How a row's symmetry is found.
+struct symmetry_choice {
+  int count = 0;           ///< S; 0: positions are evaluated as they are
+  bool random = false;     ///< it is that of `row_symmetries::pick`; else the row names it
+  std::uint64_t seed = 0;  ///< for `random`
 };
 
-/// Which of S symmetries a row is evaluated under: that of `row_symmetries::pick`.
-BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, row_layout const& layout, std::uint64_t seed,
-                                    int count) {
-  return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.words(), count);
+/// Which of the symmetries a row is evaluated under. A row that nobody has filled may name any number.
+BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, row_layout const& layout,
+                                    symmetry_choice const& choice) {
+  if (choice.random)
+    return draw_by_contents(random_key{choice.seed}.split(purpose::symmetry), row, layout.words(),
+                            choice.count);
+  std::uint64_t const named = row[layout.symmetry_word()];
+  return named < static_cast<std::uint64_t>(choice.count) ? static_cast<int>(named) : 0;
 }
 
 /// The inputs of the network at one cell, channels `first` to `first + packet::size - 1`: planes as 0 and 1, then

@@ -42,6 +42,9 @@ class engine_room {
     name(net);
   }
 
+  /// Whether rows name the symmetries they are shown under.
+  bool moves_rows() const { return options_.symmetries.count > 0 && !options_.symmetries.seed; }
+
   /// Makes room for batches to come. Waits until nothing is in flight.
   void reserve(reservation const& wanted) {
     check_fits(extents_, wanted.layout);
@@ -248,7 +251,7 @@ class engine_room {
         concat("cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10,
                ":", name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
                options_.fixed_rows > 0 ? concat("rows", options_.fixed_rows, ":") : "",
-               options_.symmetries.count > 0 ? concat("symmetry=random:", options_.symmetries.seed, ":") : "",
+               options_.symmetries.seed ? concat("symmetry=random:", *options_.symmetries.seed, ":") : "",
                net.name, ":", hash);
   }
 

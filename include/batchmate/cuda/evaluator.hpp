@@ -48,6 +48,8 @@ class cudnn {
   void submit(int slot, raw_batch const& rows) { room_->submit(slot, rows); }
 
   void wait(int slot) { room_->wait(slot); }
+  /// Whether the options have symmetries, and no seed to draw them by.
+  bool moves_rows() const { return room_->moves_rows(); }
   bool is_shared() const { return true; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return cuda::engine_room::allocate(room_, bytes); }
   /// Memory of the host; `report().device_bytes` has the devices'.

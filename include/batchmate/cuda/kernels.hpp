@@ -38,13 +38,13 @@ __global__ void begin(receipt* to) {
   to->fault = 0;
 }
 
-/// Picks each row's symmetry; one thread a row.
+/// Finds each row's symmetry; one thread a row.
 template <int = 0>
-__global__ void pick_symmetry(std::uint64_t const* rows, row_layout layout, int count, std::uint64_t seed,
-                              int symmetries, std::int32_t* picked) {
+__global__ void find_symmetry(std::uint64_t const* rows, row_layout layout, int count, symmetry_choice choice,
+                              std::int32_t* found) {
   int const b = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (b < count)
-    picked[b] = symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * layout.words(), layout, seed, symmetries);
+    found[b] = symmetry_of(rows + static_cast<std::ptrdiff_t>(b) * layout.words(), layout, choice);
 }
 
 /// Packed rows to (B, H, W, C), channels padded; one thread writes 16 bytes.

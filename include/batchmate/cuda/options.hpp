@@ -19,7 +19,7 @@ struct cudnn_options {
   int fixed_rows = 0;    ///< if positive, every batch runs as repeats of this many rows
   bool graphs = true;    ///< launch CUDA graphs; false: kernel by kernel, the same numbers but slower
   std::optional<cuda::tower_plan> plan{};  ///< as `cuda::tune` found it; else chosen without timing anything
-  cuda::board_symmetries symmetries{};     ///< if not empty, each row is shown under one of them
+  cuda::board_symmetries symmetries{};     ///< the board's, under which rows are shown; empty: rows name none
 };
 
 }  // namespace batchmate

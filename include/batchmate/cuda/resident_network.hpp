@@ -65,8 +65,7 @@ class resident_network {
       : where_(std::move(where)),
         net_(std::move(net)),
         choice_(std::move(plan)),
-        symmetries_(symmetries.count),
-        seed_(symmetries.seed) {
+        symmetries_(symmetries.choice()) {
     on_device(where_.number, [&] {
       handle_ = make_cudnn_handle();
       loading_ = make_stream();
@@ -139,11 +138,12 @@ class resident_network {
   template <class Element>
   void enqueue_input(activations const& on, int rows, cudaStream_t stream) const {
     auto const* const packed = reinterpret_cast<std::uint64_t const*>(on.packed_rows.get());
-    auto* const symmetry = symmetries_ > 0 ? reinterpret_cast<std::int32_t*>(on.symmetry.get()) : nullptr;
+    auto* const symmetry =
+        symmetries_.count > 0 ? reinterpret_cast<std::int32_t*>(on.symmetry.get()) : nullptr;
     constexpr int threads = 256;
     if (symmetry)
-      kernels::launch("pick_symmetry", kernels::pick_symmetry<>, kernels::blocks_for(rows, threads), threads,
-                      stream, packed, on.layout, rows, seed_, symmetries_, symmetry);
+      kernels::launch("find_symmetry", kernels::find_symmetry<>, kernels::blocks_for(rows, threads), threads,
+                      stream, packed, on.layout, rows, symmetries_, symmetry);
     std::int64_t const packets =
         std::int64_t{rows} * net_.shape().cells() * net_.shape().inputs / packet<Element>::size;
     kernels::launch("unpack", kernels::unpack<Element>, kernels::blocks_for(packets, threads), threads,
@@ -186,7 +186,7 @@ class resident_network {
     };
     dense("policy", net_.policy(), features, net_.places().policy, logits);
     dense("value_hidden", net_.hidden(), features + net_.value_channel(), net_.places().hidden, hidden);
-    bool const symmetric = symmetries_ > 0;
+    bool const symmetric = symmetries_.count > 0;
     kernels::answer_arguments const arguments{
         reinterpret_cast<std::uint64_t const*>(on.packed_rows.get()),
         on.layout,
@@ -222,8 +222,7 @@ class resident_network {
   device_info where_;
   packed_network net_;
   tower_plan choice_;
-  int symmetries_;
-  std::uint64_t seed_;  // of the symmetries
+  symmetry_choice symmetries_;
   cudnn_handle handle_;
   stream loading_;
   device_bytes weights_, tables_;

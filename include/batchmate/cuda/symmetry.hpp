@@ -5,17 +5,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace batchmate::cuda {
 
 /// The symmetries of a game's board as tables, for an evaluator that shows the network every position under one of
-/// them: always the same for the same position. Empty: positions are shown as they are.
+/// them. Empty: positions are shown as they are.
 struct board_symmetries {
   /// None.
   board_symmetries() = default;
-  /// Those of a game, of which each row is shown under the one that `symmetric` with this seed would show it under.
-  explicit board_symmetries(row_symmetries const& all, std::uint64_t by_seed = 0)
+  /// Those of a game. With a seed, each row is shown under the one that `symmetric` with this seed would show it under;
+  /// without, under the one that the row names.
+  explicit board_symmetries(row_symmetries const& all, std::optional<std::uint64_t> by_seed = {})
       : count(all.count),
         seed(by_seed),
         cells(all.cells.size()),
@@ -26,12 +28,12 @@ struct board_symmetries {
   }
 
   int count = 0;                      ///< S; 0: none
-  std::uint64_t seed = 0;             ///< another one shows positions under other symmetries
+  std::optional<std::uint64_t> seed;  ///< to draw a row's symmetry by; none: the row names it
   std::vector<std::int32_t> cells;    ///< (S, H * W): the cell of the position that goes there
   std::vector<std::int32_t> actions;  ///< (S, A): where the position's action goes
 
-  /// The tables where they lie.
-  symmetry_view view() const { return {count, cells.data(), actions.data()}; }
+  /// How a row's symmetry is found.
+  symmetry_choice choice() const { return {count, seed.has_value(), seed.value_or(0)}; }
 };
 
 }  // namespace batchmate::cuda

@@ -42,6 +42,7 @@ class any_evaluator {
   std::string identity() const { return held_->identity(); }
   void reserve(reservation const& wanted) { held_->reserve(wanted); }
   bool needs_planes() const { return held_->needs_planes(); }
+  bool moves_rows() const { return held_->moves_rows(); }
   bool is_shared() const { return held_->is_shared(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
   std::size_t memory_bytes(reservation const& wanted) const { return held_->memory_bytes(wanted); }
@@ -57,6 +58,7 @@ class any_evaluator {
     virtual std::string identity() const = 0;
     virtual void reserve(reservation const& wanted) = 0;
     virtual bool needs_planes() const = 0;
+    virtual bool moves_rows() const = 0;
     virtual bool is_shared() const = 0;
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
     virtual std::size_t memory_bytes(reservation const& wanted) const = 0;
@@ -77,6 +79,7 @@ class any_evaluator {
     std::string identity() const override { return evaluator.identity(); }
     void reserve(reservation const& wanted) override { batchmate::reserve(evaluator, wanted); }
     bool needs_planes() const override { return batchmate::needs_planes(evaluator); }
+    bool moves_rows() const override { return batchmate::moves_rows(evaluator); }
     bool is_shared() const override { return batchmate::is_shared(evaluator); }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
       if constexpr (requires { evaluator.allocate(bytes); })

@@ -16,8 +16,8 @@ struct no_globals {
   friend bool operator==(no_globals, no_globals) { return true; }
 };
 
-/// One packed position as it travels to an evaluator: planes, legal actions and globals; every byte is
-/// determined by the position, so that equal rows may be found by memcmp.
+/// One packed position as it travels to an evaluator: planes, legal actions, globals and how to look at it; every byte
+/// is determined by these, so that equal rows may be found by memcmp.
 template <game G>
 struct row {
   plane_bits<G::input> planes;  ///< (C, words_per_plane)
@@ -26,10 +26,14 @@ struct row {
   [[no_unique_address]] std::conditional_t<num_globals<G> == 0, no_globals,
                                            std::array<float, (num_globals<G> + 1) / 2 * 2>>
       globals{};
+  /// Number of the symmetry of the board under which the evaluator is to look at the position, which it answers for as
+  /// it is here; 0, the identity, for all evaluators but those that move rows.
+  std::uint64_t symmetry = 0;
 
-  /// Replaces the planes and globals by those of a position; `legal` stays.
+  /// Replaces the planes and globals by those of a position, to be seen as it is; `legal` stays.
   void encode(G const& position) {
     planes = {};
+    symmetry = 0;
     position.encode(planes);
     if constexpr (game_with_globals<G>) position.encode_globals(globals.data());
   }
@@ -48,6 +52,8 @@ struct row_layout {
   BATCHMATE_HD constexpr int legal_words() const { return (num_actions + 63) / 64; }
   /// 64-bit words of a row.
   BATCHMATE_HD constexpr int words() const { return row_bytes / 8; }
+  /// Which of them, the last one, is the number of the symmetry.
+  BATCHMATE_HD constexpr int symmetry_word() const { return words() - 1; }
   friend constexpr bool operator==(row_layout const&, row_layout const&) = default;
 };
 
@@ -56,7 +62,7 @@ template <game G>
 constexpr row_layout layout_of() {
   static_assert(std::is_trivially_copyable_v<row<G>>);
   constexpr row_layout layout{G::input, G::num_actions, num_globals<G>, static_cast<int>(sizeof(row<G>))};
-  static_assert(layout.plane_words() + layout.legal_words() + (num_globals<G> + 1) / 2 == layout.words(),
+  static_assert(layout.plane_words() + layout.legal_words() + (num_globals<G> + 1) / 2 + 1 == layout.words(),
                 "a row has no gaps");
   return layout;
 }

@@ -187,6 +187,8 @@ class cached {
 
   /// That of the evaluator inside: the numbers are the same.
   std::string identity() const { return inner_.identity(); }
+  /// Whether rows may name a symmetry, which is part of what is remembered.
+  bool moves_rows() const { return batchmate::moves_rows(inner_); }
   /// Whether one object serves all workers.
   bool is_shared() const { return batchmate::is_shared(inner_); }
   /// What became of all rows so far.

@@ -36,6 +36,8 @@ struct reservation {
 ///    the evaluator does not fit the game (nothing to do);
 ///  - `bool needs_planes() const`: false if only positions and legal actions are read, which saves the
 ///  encoding (true);
+///  - `bool moves_rows() const`: true if it looks at a row's position under the row's `symmetry` and moves the answer
+///    back; else rows are moved before it sees them (false);
 ///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves
 ///  all
 ///    threads, `submit` is called by one thread a slot, `wait` may be called by several at once, and rows
@@ -70,6 +72,15 @@ bool needs_planes(E const& evaluator) {
     return evaluator.needs_planes();
   else
     return true;
+}
+
+/// Whether the evaluator looks at a row under the symmetry that it names.
+template <class E>
+bool moves_rows(E const& evaluator) {
+  if constexpr (requires { evaluator.moves_rows(); })
+    return evaluator.moves_rows();
+  else
+    return false;
 }
 
 /// Whether one object serves all workers.

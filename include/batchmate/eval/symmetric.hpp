@@ -32,12 +32,14 @@ struct row_symmetries {
     return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.words(), count);
   }
 
-  /// Writes the row of the moved position; globals are those of the row. The time goes by the bits that are set.
+  /// Writes the row of the moved position, to be seen as it is there; globals are those of the row. The time goes by the
+  /// bits that are set.
   void move(int symmetry, std::uint64_t const* row, std::uint64_t* to) const {
     if (symmetry == 0) {
       std::copy_n(row, layout.words(), to);
       return;
     }
+    to[layout.symmetry_word()] = 0;
     int const width = layout.input.words_per_plane();
     std::uint16_t const* const cell_to = cells.data() + symmetry * layout.input.cells();
     for (int plane = 0; plane < layout.input.planes; ++plane, row += width, to += width)
@@ -118,7 +120,8 @@ class symmetric {
   symmetric(E inner, row_symmetries symmetries, symmetry_settings settings = {})
       : inner_(std::move(inner)),
         symmetries_(std::make_shared<row_symmetries const>(std::move(symmetries))),
-        settings_(settings) {
+        settings_(settings),
+        inner_moves_(moves_rows(inner_)) {
     expects(symmetries_->count > 0, "symmetric: the game's symmetries are missing");
   }
 
@@ -216,8 +219,16 @@ class symmetric {
     std::uint64_t const* const row = state.asked.row(b);
     int const first = is_average() ? 0 : symmetries_->pick(settings_.seed, row);
     state.picked[static_cast<std::size_t>(b)] = first;
-    for (int i = 0; i < shown(); ++i) symmetries_->move(first + i, row, state.buffer.row(b * shown() + i));
+    for (int i = 0; i < shown(); ++i) {
+      std::uint64_t* const to = state.buffer.row(b * shown() + i);
+      symmetries_->move(moved_here(first + i), row, to);
+      if (inner_moves_) to[symmetries_->layout.symmetry_word()] = static_cast<std::uint64_t>(first + i);
+    }
   }
+
+  /// The symmetry by which a row is moved, and its answer back, before and after the evaluator inside, which may do that
+  /// itself.
+  int moved_here(int symmetry) const { return inner_moves_ ? 0 : symmetry; }
 
   /// The mean of a row's answers. Sums are in double, where those of so few floats are exact as a rule, so that
   /// the answers to a position and to its images are the same.
@@ -231,7 +242,7 @@ class symmetric {
     raw_batch const answered = state.buffer.view(state.asked.count * shown());
     double value = 0;
     for (int i = 0; i < shown(); ++i) {
-      int const row = b * shown() + i, symmetry = state.picked[static_cast<std::size_t>(b)] + i;
+      int const row = b * shown() + i, symmetry = moved_here(state.picked[static_cast<std::size_t>(b)] + i);
       std::uint16_t const* const back = symmetries_->unactions.data() + symmetry * layout.num_actions;
       float const* prior = answered.priors_of(row);
       value += answered.values[row];
@@ -245,6 +256,7 @@ class symmetric {
   E inner_;
   std::shared_ptr<row_symmetries const> symmetries_;
   symmetry_settings settings_;
+  bool inner_moves_;  // rows, by itself
   reserved_part<std::deque<slot_state>> slots_;
 };
 

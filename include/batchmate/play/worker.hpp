@@ -88,7 +88,7 @@ class worker {
     search(g, rows);
     is_at(activity::encoding);
     std::uint64_t const searched = ticks();
-    if (needs_planes(evaluator_)) rows.encode();
+    if (needs_planes(evaluator_)) rows.encode(moves_rows(evaluator_));
     is_at(activity::submitting);
     std::uint64_t const encoded = ticks();
     auto const nothing_left = [this] {

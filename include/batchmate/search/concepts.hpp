@@ -15,7 +15,7 @@ namespace batchmate {
 /// where it is until the answer is there.
 struct moved_row {
   int symmetry = 0;    ///< of the game's
-  bool moved = false;  ///< set when the row has been packed so; evaluators that read positions pack none
+  bool moved = false;  ///< set when the row has been packed so, not if the evaluator moves it or packs none
   int row = 0;         ///< of the range; set by it
   moved_row* next = nullptr;  ///< of the range's list; set by it
 };
@@ -41,8 +41,9 @@ class row_range {
     ++used_;
   }
 
-  /// The same for a row whose planes and legal actions are moved by a symmetry when it is packed. The position stays as
-  /// it is, and so does all of the row if nobody packs it: an evaluator is shown one or the other, never half of each.
+  /// The same for a row whose planes and legal actions are moved by a symmetry when it is packed, or by an evaluator
+  /// that moves rows. The position stays as it is, and so does all of the row if nobody packs it: an evaluator is shown
+  /// one or the other, never half of each.
   void push(moved_row& shown) {
     shown.moved = false;
     shown.row = used_;
@@ -50,15 +51,22 @@ class row_range {
     push();
   }
 
-  /// Packs the positions of all rows filled so far.
-  void encode() {
+  /// Packs the positions of all rows filled so far, for an evaluator that moves rows or for one that does not.
+  void encode(bool evaluator_moves = false) {
     for (int i = 0; i < used_; ++i) rows_[i].encode(positions_[i]);
-    if constexpr (game_with_symmetries<G>)
-      for (moved_row* m = moved_; m != nullptr; m = m->next) move(*m);
+    if constexpr (game_with_symmetries<G>) {
+      for (moved_row* m = moved_; m != nullptr; m = m->next) {
+        m->moved = !evaluator_moves;
+        if (evaluator_moves)
+          rows_[m->row].symmetry = static_cast<std::uint64_t>(m->symmetry);
+        else
+          move(*m);
+      }
+    }
   }
 
  private:
-  void move(moved_row& shown) requires game_with_symmetries<G> {
+  void move(moved_row const& shown) requires game_with_symmetries<G> {
     row<G>& to = rows_[shown.row];
     auto const planes = std::exchange(to.planes, {});
     for (int p = 0; p < G::input.planes; ++p)
@@ -70,7 +78,6 @@ class row_range {
     to.legal = {};
     positions_[shown.row].legal_actions().for_each(
         [&](int action) { to.legal.set(G::symmetric_action(shown.symmetry, action)); });
-    shown.moved = true;
   }
 
   G* positions_ = nullptr;  // (capacity)

@@ -22,13 +22,11 @@ std::vector<float> warp_softmax(std::vector<float> const& logits, bm::action_set
   std::vector<float> priors(200, 9.0f);
   float largest = -INFINITY, part[lanes];
   for (int l = 0; l < lanes; ++l)
-    largest = std::max(largest, look_at_logits(logits.data(), nullptr, legal.words, 200, l).largest);
-  for (int l = 0; l < lanes; ++l)
-    part[l] = exp_sum_of_lane(logits.data(), nullptr, legal.words, 200, l, largest);
+    largest = std::max(largest, look_at_logits(logits.data(), {}, legal.words, 200, l).largest);
+  for (int l = 0; l < lanes; ++l) part[l] = exp_sum_of_lane(logits.data(), {}, legal.words, 200, l, largest);
   float const sum = sum_over_lanes(part);
   for (int l = 0; l < lanes; ++l)
-    write_priors_of_lane(logits.data(), nullptr, legal.words, 200, l, largest, sum, legal.count(),
-                         priors.data());
+    write_priors_of_lane(logits.data(), {}, legal.words, 200, l, largest, sum, legal.count(), priors.data());
   return priors;
 }
 
@@ -86,11 +84,11 @@ TEST_CASE("logits that are not finite are seen, but only those of legal actions"
   float const inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for (float const bad : {inf, -inf, nan}) {
     logits[37] = bad;
-    CHECK_FALSE(look_at_logits(logits.data(), nullptr, legal.words, 200, 5).finite);
-    CHECK(look_at_logits(logits.data(), nullptr, legal.words, 200, 6).finite);
+    CHECK_FALSE(look_at_logits(logits.data(), {}, legal.words, 200, 5).finite);
+    CHECK(look_at_logits(logits.data(), {}, legal.words, 200, 6).finite);
     logits[37] = 0;
     logits[101] = bad;
-    CHECK(look_at_logits(logits.data(), nullptr, legal.words, 200, 5).finite);
+    CHECK(look_at_logits(logits.data(), {}, legal.words, 200, 5).finite);
     logits[101] = 0;
   }
 }

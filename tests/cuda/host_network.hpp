@@ -127,18 +127,20 @@ class host_network {
 
     int const num_actions = rows.layout.num_actions;
     std::uint64_t const* const legal = rows.row(b) + rows.layout.plane_words();
-    std::int32_t const* const actions =
-        symmetries_.count > 0 ? symmetries_.actions.data() + symmetry * num_actions : nullptr;
+    renamed_actions names;
+    if (symmetries_.count > 0)
+      names = {symmetries_.actions.data() + symmetry * num_actions,
+               symmetries_.unactions.data() + symmetry * num_actions};
     int count = 0;
     for (int a = 0; a < num_actions; ++a) count += is_legal(legal, a);
     float largest = -INFINITY;
     for (int l = 0; l < lanes; ++l)
-      largest = std::max(largest, look_at_logits(logits.data(), actions, legal, num_actions, l).largest);
+      largest = std::max(largest, look_at_logits(logits.data(), names, legal, num_actions, l).largest);
     for (int l = 0; l < lanes; ++l)
-      part[l] = exp_sum_of_lane(logits.data(), actions, legal, num_actions, l, largest);
+      part[l] = exp_sum_of_lane(logits.data(), names, legal, num_actions, l, largest);
     float const sum = sum_over_lanes(part);
     for (int l = 0; l < lanes; ++l)
-      write_priors_of_lane(logits.data(), actions, legal, num_actions, l, largest, sum, count,
+      write_priors_of_lane(logits.data(), names, legal, num_actions, l, largest, sum, count,
                            rows.priors_of(b));
   }
 

@@ -52,7 +52,7 @@ struct answered {
                                               at<float const>(weights_there),
                                               at<float const>(bias_there),
                                               3,
-                                              nullptr,
+                                              {},
                                               nullptr,
                                               at<float>(to_values),
                                               at<float>(to_priors),
@@ -81,12 +81,12 @@ struct answered {
     float const* const mine = logits.data() + b * stride;
     float part[lanes], largest = -INFINITY;
     for (int l = 0; l < lanes; ++l)
-      largest = std::max(largest, look_at_logits(mine, nullptr, legal.words, 200, l).largest);
-    for (int l = 0; l < lanes; ++l) part[l] = exp_sum_of_lane(mine, nullptr, legal.words, 200, l, largest);
+      largest = std::max(largest, look_at_logits(mine, {}, legal.words, 200, l).largest);
+    for (int l = 0; l < lanes; ++l) part[l] = exp_sum_of_lane(mine, {}, legal.words, 200, l, largest);
     float const sum = sum_over_lanes(part);
     std::vector<float> all(200);
     for (int l = 0; l < lanes; ++l)
-      write_priors_of_lane(mine, nullptr, legal.words, 200, l, largest, sum, legal.count(), all.data());
+      write_priors_of_lane(mine, {}, legal.words, 200, l, largest, sum, legal.count(), all.data());
     return all;
   }
 

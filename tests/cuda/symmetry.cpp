@@ -1,6 +1,8 @@
 #include <batchmate/cuda/symmetry.hpp>
 #include <batchmate/game/connect4.hpp>
+#include <batchmate/game/go.hpp>
 #include <batchmate/game/hex.hpp>
+#include <batchmate/game/othello.hpp>
 
 #include "host_network.hpp"
 
@@ -8,7 +10,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <vector>
 
 namespace bm = batchmate;
@@ -29,7 +30,7 @@ TEST_CASE("the tables of a game are permutations, the first of them the identity
 
 TEST_CASE_TEMPLATE(
     "a position shown under a symmetry, named or drawn, gets the answers of the moved position", G,
-    bm::connect4, bm::hex7) {
+    bm::connect4, bm::hex7, bm::othello, bm::go<5>) {
   auto const net = bm::random_network(extents_for<G>(1, 8), 5);
   auto const rows = bm::symmetries_of<G>();
   board_symmetries const drawn(rows, 7), named(rows);
@@ -65,13 +66,12 @@ TEST_CASE_TEMPLATE(
       if (!legal.test(a)) continue;
       int const to = G::symmetric_action(s, a);
       REQUIRE(moved_legal.test(to));
-      // The sum behind them runs in another order.
       CHECK(found.priors[static_cast<std::size_t>(legal_rank(legal.words, a))] ==
-            doctest::Approx(expected.priors[static_cast<std::size_t>(legal_rank(moved_legal.words, to))]));
+            expected.priors[static_cast<std::size_t>(legal_rank(moved_legal.words, to))]);
     }
   }
   CHECK(moved_rows > 3);
-  CHECK(moved_rows < 17);
+  CHECK(moved_rows < 20);
 }
 
 TEST_CASE("with tables at hand, a row that names no symmetry has the very answer of a network without") {

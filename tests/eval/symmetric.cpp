@@ -167,11 +167,21 @@ TEST_CASE_TEMPLATE("an evaluator that moves rows itself is shown them as they ar
                    connect4, hex7, othello, go<5>, gomoku) {
   row_symmetries const symmetries = symmetries_of<G>();
   for (symmetry_settings const& settings : {symmetry_settings{.seed = 3}, average}) {
+    moving_network const moving{symmetries}, below{symmetries};
     symmetric here{raw_network{}, symmetries, settings};
-    symmetric there{moving_network{symmetries}, symmetries, settings};
+    symmetric there{moving, symmetries, settings};
+    symmetric there_cached{cached{below}, symmetries, settings};
     reserve(here, {layout_of<G>(), 1, 1});
     reserve(there, {layout_of<G>(), 1, 1});
-    for (auto const& seen : some_images<G>(10)) CHECK(ask(here, seen.of[0]) == ask(there, seen.of[0]));
+    reserve(there_cached, {layout_of<G>(), 1, 1});
+    for (auto const& seen : some_images<G>(10)) {
+      auto const expected = ask(here, seen.of[0]);
+      CHECK(ask(there, seen.of[0]) == expected);
+      CHECK(ask(there_cached, seen.of[0]) == expected);
+    }
+    CHECK(*moving.named > 0);
+    CHECK(*below.named > 0);
+    CHECK_FALSE(moves_rows(there));
   }
 }
 

@@ -152,6 +152,7 @@ TEST_CASE(
 TEST_CASE("for an evaluator that moves rows, a row names its symmetry and shows the position as it is") {
   using G = bm::tictactoe;
   G positions[2];
+  for (G& p : positions) p.play(1);
   bm::row<G> rows[2], plain;
   plain.legal = positions[0].legal_actions();
   plain.encode(positions[0]);
@@ -166,6 +167,9 @@ TEST_CASE("for an evaluator that moves rows, a row names its symmetry and shows 
   range.encode(false);
   CHECK(rows[1].symmetry == 0);
   CHECK(shown.moved);
+  range.encode(true);
+  CHECK(rows[1].legal == plain.legal);
+  CHECK(rows[1].symmetry == 5);
 }
 
 TEST_CASE("rows of a game without symmetries are never moved") {

@@ -168,8 +168,10 @@ TEST_CASE_TEMPLATE("an evaluator that moves rows itself changes nothing", S, bm:
   S settings;
   settings.root_symmetries = 5;
   for (int capacity : {1, 16}) {
+    moving_network const moving{bm::symmetries_of<G>()};
     outcome const expected = search(settings, {1, 5, 3}, fake_network{}, capacity);
-    outcome const found = search(settings, {1, 5, 3}, moving_network{bm::symmetries_of<G>()}, capacity);
+    outcome const found = search(settings, {1, 5, 3}, moving, capacity);
+    CHECK(*moving.named >= 4);
     CHECK(found.rows == expected.rows);
     CHECK(found.decided.policy == expected.decided.policy);
     CHECK(found.decided.value == expected.decided.value);
@@ -312,23 +314,25 @@ TEST_CASE("means of roots are the same under all batching") {
                         .leaves = 3};
   check_same_games<G>(search, "fake", fake_network{}, 3);
   check_same_games<G>(search, "cached", bm::cached(fake_network{}, {.entries = 64}), 7);
-  moving_network const moving{bm::symmetries_of<G>()};
+  moving_network const moving{bm::symmetries_of<G>()}, below{bm::symmetries_of<G>()};
   check_same_games<G>(search, "moving", moving, 7);
-  check_same_games<G>(search, "cached, moving", bm::cached(moving, {.entries = 64}), 7);
+  check_same_games<G>(search, "cached, moving", bm::cached(below, {.entries = 64}), 7);
   auto const hash = [&](bm::any_evaluator<G> const& evaluator, auto const& batching) {
     return hash_of_games<G>(bm::any_search<G>(search), any_batching(batching), evaluator, 2);
   };
-  CHECK(hash(moving, bm::lockstep{.games = 9}) == hash(fake_network{}, bm::immediate{}));
-  CHECK(moving.network.counts->rows > 1000);
+  std::uint64_t const expected = hash(fake_network{}, bm::immediate{});
+  CHECK(hash(moving, bm::lockstep{.games = 9}) == expected);
+  CHECK(hash(bm::cached(below), bm::lockstep{.games = 9}) == expected);
+  CHECK(*moving.named > 1000);
+  CHECK(*below.named > 1000);
 }
 
 TEST_CASE("a queue in front of an evaluator that moves rows hands them on as they are") {
   bm::puct const search{.simulations = 8, .root_symmetries = 8};
   moving_network const moving{bm::symmetries_of<G>()};
-  bm::shared_queue const queue{.games = 12, .max_batch = 7};
-  CHECK(queue.connect<G>(moving).moves_rows());
-  CHECK(hash_of_games<G>(search, queue, moving, 2) ==
+  CHECK(hash_of_games<G>(search, bm::shared_queue{.games = 12, .max_batch = 7}, moving, 2) ==
         hash_of_games<G>(search, bm::immediate{}, fake_network{}, 1));
+  CHECK(*moving.named > 100);
 }
 
 TEST_CASE("a game without symmetries has no means, and a count must be positive") {

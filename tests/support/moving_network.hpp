@@ -4,8 +4,10 @@
 
 #include "fake_network.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,8 @@
 struct moving_network {
   batchmate::row_symmetries symmetries;  ///< of the game
   fake_network network{};                ///< what it shows moved rows to, one at a time
+  /// Rows that named a symmetry, over all copies.
+  std::shared_ptr<std::atomic<int>> named = std::make_shared<std::atomic<int>>(0);
 
   template <batchmate::game G>
   void submit(int slot, batchmate::batch<G> const& rows) const {
@@ -28,8 +32,8 @@ struct moving_network {
     };
     for (int b = 0; b < rows.count; ++b) {
       int const symmetry = static_cast<int>(rows.row(b)[layout.symmetry_word()]);
+      *named += symmetry > 0;
       symmetries.move(symmetry, rows.row(b), moved.data());
-      moved[static_cast<std::size_t>(layout.symmetry_word())] = 0;
       network.answer({1, layout, moved.data(), rows.values + b, answered.data()});
       float const* next = answered.data();
       for_legal(moved.data(), [&](int action) { by_action[static_cast<std::size_t>(action)] = *next++; });

@@ -27,11 +27,11 @@ struct symmetry_choice {
   std::uint64_t seed = 0;  ///< for `random`
 };
 
-/// Which of the symmetries a row is evaluated under. A row that nobody has filled may name any number.
+/// Which of the symmetries a row is evaluated under; 0 if the row names one that there is no table for.
 BATCHMATE_HD inline int symmetry_of(std::uint64_t const* row, row_layout const& layout,
                                     symmetry_choice const& choice) {
   if (choice.random)
-    return draw_by_contents(random_key{choice.seed}.split(purpose::symmetry), row, layout.words(),
+    return draw_by_contents(random_key{choice.seed}.split(purpose::symmetry), row, layout.symmetry_word(),
                             choice.count);
   std::uint64_t const named = row[layout.symmetry_word()];
   return named < static_cast<std::uint64_t>(choice.count) ? static_cast<int>(named) : 0;
@@ -128,42 +128,48 @@ struct lane_findings {
   bool finite = true;         ///< whether all of them are
 };
 
-/// The logit of an action, under a symmetry if `actions` is not null.
-BATCHMATE_HD inline float logit_of(float const* logits, std::int32_t const* actions, int a) {
-  return logits[actions ? actions[a] : a];
-}
+/// What the network calls the actions of a row that it sees under a symmetry. Null: as the position does.
+struct renamed_actions {
+  std::int32_t const* to = nullptr;    ///< (A) the network's action for the position's
+  std::int32_t const* from = nullptr;  ///< (A) the position's action for the network's
 
-/// The largest legal logit of a lane.
-BATCHMATE_HD inline lane_findings look_at_logits(float const* logits, std::int32_t const* actions,
+  /// Whether action n of the network stands for a legal one.
+  BATCHMATE_HD bool is_legal_for_network(std::uint64_t const* legal, int n) const {
+    return is_legal(legal, from ? from[n] : n);
+  }
+};
+
+/// The largest legal logit of a lane. Here and in `exp_sum_of_lane` actions are taken in the network's order, so that
+/// sums, too, are those of the moved position.
+BATCHMATE_HD inline lane_findings look_at_logits(float const* logits, renamed_actions const& names,
                                                  std::uint64_t const* legal, int num_actions, int lane) {
   lane_findings found;
-  for (int a = lane; a < num_actions; a += lanes) {
-    if (!is_legal(legal, a)) continue;
-    float const logit = logit_of(logits, actions, a);
-    if (!(fabsf(logit) < INFINITY)) found.finite = false;
-    found.largest = fmaxf(found.largest, logit);
+  for (int n = lane; n < num_actions; n += lanes) {
+    if (!names.is_legal_for_network(legal, n)) continue;
+    if (!(fabsf(logits[n]) < INFINITY)) found.finite = false;
+    found.largest = fmaxf(found.largest, logits[n]);
   }
   return found;
 }
 
 /// A lane's part of the softmax's denominator.
-BATCHMATE_HD inline float exp_sum_of_lane(float const* logits, std::int32_t const* actions,
+BATCHMATE_HD inline float exp_sum_of_lane(float const* logits, renamed_actions const& names,
                                           std::uint64_t const* legal, int num_actions, int lane,
                                           float largest) {
   float sum = 0;
-  for (int a = lane; a < num_actions; a += lanes)
-    if (is_legal(legal, a)) sum += expf(logit_of(logits, actions, a) - largest);
+  for (int n = lane; n < num_actions; n += lanes)
+    if (names.is_legal_for_network(legal, n)) sum += expf(logits[n] - largest);
   return sum;
 }
 
-/// Writes a lane's part of a row of priors, in legal order, and zeros behind the last of `count`.
-BATCHMATE_HD inline void write_priors_of_lane(float const* logits, std::int32_t const* actions,
+/// Writes a lane's part of a row of priors, in the position's legal order, and zeros behind the last of `count`.
+BATCHMATE_HD inline void write_priors_of_lane(float const* logits, renamed_actions const& names,
                                               std::uint64_t const* legal, int num_actions, int lane,
                                               float largest, float sum, int count, float* priors) {
   float const scale = 1 / sum;
   for (int a = lane; a < num_actions; a += lanes) {
     if (is_legal(legal, a))
-      priors[legal_rank(legal, a)] = expf(logit_of(logits, actions, a) - largest) * scale;
+      priors[legal_rank(legal, a)] = expf(logits[names.to ? names.to[a] : a] - largest) * scale;
     if (a >= count) priors[a] = 0;
   }
 }

@@ -49,6 +49,8 @@ class engine_room {
   void reserve(reservation const& wanted) {
     check_fits(extents_, wanted.layout);
     expects(wanted.max_rows > 0 && wanted.slots > 0, "cudnn: max_rows and slots must be positive");
+    expects(options_.symmetries.fit(wanted.layout),
+            "cudnn: the symmetries are not those of the game's board");
     for (auto& s : slots_) {  // of a run that has failed, nobody may have waited
       std::lock_guard of_slot(s.mutex);
       if (s.on) finish(s);

@@ -114,7 +114,7 @@ struct answer_arguments {
   float const* value_weights;    ///< (value_outputs, hidden_size)
   float const* value_bias;       ///< (value_outputs)
   int value_outputs;             ///< 3 or 1
-  std::int32_t const* actions;   ///< (S, A), or null
+  renamed_actions names;         ///< (S, A) each, or null
   std::int32_t const* symmetry;  ///< (B), or null
   float* values;                 ///< (B)
   float* priors;                 ///< (B, A)
@@ -149,14 +149,18 @@ __global__ void answer(answer_arguments a) {
   float const* const logits = a.logits + static_cast<std::ptrdiff_t>(b) * a.logit_stride;
   std::uint64_t const* const legal =
       a.rows + static_cast<std::ptrdiff_t>(b) * a.layout.words() + a.layout.plane_words();
-  std::int32_t const* const actions = a.symmetry ? a.actions + a.symmetry[b] * num_actions : nullptr;
+  renamed_actions names;
+  if (a.symmetry) {
+    int const first = a.symmetry[b] * num_actions;
+    names = {a.names.to + first, a.names.from + first};
+  }
   int count = 0;
   for (int w = 0; w < a.layout.legal_words(); ++w) count += bit_set<64>::popcount(legal[w]);
-  lane_findings const found = look_at_logits(logits, actions, legal, num_actions, lane);
+  lane_findings const found = look_at_logits(logits, names, legal, num_actions, lane);
   float const largest = warp_max(found.largest);
   bool const finite = __all_sync(0xffffffffu, found.finite) && fabsf(value) <= 1.0f;
-  float const sum = warp_sum(exp_sum_of_lane(logits, actions, legal, num_actions, lane, largest));
-  write_priors_of_lane(logits, actions, legal, num_actions, lane, largest, sum, count,
+  float const sum = warp_sum(exp_sum_of_lane(logits, names, legal, num_actions, lane, largest));
+  write_priors_of_lane(logits, names, legal, num_actions, lane, largest, sum, count,
                        a.priors + static_cast<std::ptrdiff_t>(b) * num_actions);
   if (lane == 0) {
     a.values[b] = value;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/cuda/convolution.hpp>
+#include <batchmate/net/json.hpp>
 #include <batchmate/net/layers.hpp>
 
 #include <array>
@@ -101,7 +102,8 @@ inline tower_plan parse_plan(std::string const& text, std::string const& source)
   int number = 0;
   std::string line;
   auto const broken = [&](std::string const& expected) {
-    return file_error(concat(source, ": line ", number, ": expected ", expected, ", found '", line, "'"));
+    return file_error(
+        concat(source, ": line ", number, ": expected ", expected, ", found '", printable(line), "'"));
   };
   auto const after = [&](std::string const& key) {
     ++number;
@@ -110,8 +112,13 @@ inline tower_plan parse_plan(std::string const& text, std::string const& source)
   };
   if (after("batchmate cudnn plan") != "1") throw broken("'batchmate cudnn plan 1'");
   tower_plan plan;
-  plan.cudnn = after("cudnn");
-  plan.origin = after("origin");
+  auto const word = [&](std::string const& key) {
+    std::string const text = after(key);
+    if (text != printable(text)) throw broken("a short printable text");
+    return text;
+  };
+  plan.cudnn = word("cudnn");
+  plan.origin = word("origin");
   for (layer const l : all_layers) {
     std::string choice = after(name_of(l));
     for (char& c : choice)
@@ -124,6 +131,8 @@ inline tower_plan parse_plan(std::string const& text, std::string const& source)
         text_of(plan.of(l)) != line.substr(line.find(' ') + 1))
       throw broken("an engine and its knobs");
   }
+  ++number;
+  if (std::getline(lines, line)) throw broken("the end");
   return plan;
 }
 

@@ -70,11 +70,15 @@ class resident_network {
       handle_ = make_cudnn_handle();
       loading_ = make_stream();
       weights_ = allocate_device(net_.bytes().size());
-      tables_ = allocate_device((symmetries.cells.size() + symmetries.actions.size()) * sizeof(std::int32_t));
-      cell_table_ = reinterpret_cast<std::int32_t*>(tables_.get());
-      action_table_ = cell_table_ + symmetries.cells.size();
-      load(symmetries.cells.data(), symmetries.cells.size() * sizeof(std::int32_t), cell_table_);
-      load(symmetries.actions.data(), symmetries.actions.size() * sizeof(std::int32_t), action_table_);
+      std::size_t const actions = symmetries.actions.size();
+      tables_ = allocate_device((symmetries.cells.size() + 2 * actions) * sizeof(std::int32_t));
+      auto* const tables = reinterpret_cast<std::int32_t*>(tables_.get());
+      auto* const to = tables + symmetries.cells.size();
+      load(symmetries.cells.data(), symmetries.cells.size() * sizeof(std::int32_t), tables);
+      load(symmetries.actions.data(), actions * sizeof(std::int32_t), to);
+      load(symmetries.unactions.data(), actions * sizeof(std::int32_t), to + actions);
+      cell_table_ = tables;
+      names_ = {to, to + actions};
     });
     replace(net_);
   }
@@ -147,8 +151,8 @@ class resident_network {
     std::int64_t const packets =
         std::int64_t{rows} * net_.shape().cells() * net_.shape().inputs / packet<Element>::size;
     kernels::launch("unpack", kernels::unpack<Element>, kernels::blocks_for(packets, threads), threads,
-                    stream, packed, on.layout, rows, net_.shape().inputs,
-                    static_cast<std::int32_t const*>(cell_table_), static_cast<std::int32_t const*>(symmetry),
+                    stream, packed, on.layout, rows, net_.shape().inputs, cell_table_,
+                    static_cast<std::int32_t const*>(symmetry),
                     reinterpret_cast<packet<Element>*>(on.input.get()));
   }
 
@@ -199,7 +203,7 @@ class resident_network {
         floats_at(net_.places().value.weights),
         floats_at(net_.places().value.bias),
         net_.value_outputs(),
-        symmetric ? action_table_ : nullptr,
+        names_,
         symmetric ? reinterpret_cast<std::int32_t const*>(on.symmetry.get()) : nullptr,
         reinterpret_cast<float*>(on.values.get()),
         reinterpret_cast<float*>(on.priors.get()),
@@ -226,7 +230,8 @@ class resident_network {
   cudnn_handle handle_;
   stream loading_;
   device_bytes weights_, tables_;
-  std::int32_t *cell_table_ = nullptr, *action_table_ = nullptr;  // within `tables_`
+  std::int32_t const* cell_table_ = nullptr;  // within `tables_`
+  renamed_actions names_;                     // the same
   std::vector<prepared> plans_;
 };
 

@@ -21,17 +21,25 @@ struct board_symmetries {
       : count(all.count),
         seed(by_seed),
         cells(all.cells.size()),
-        actions(all.actions.begin(), all.actions.end()) {
+        actions(all.actions.begin(), all.actions.end()),
+        unactions(all.unactions.begin(), all.unactions.end()) {
     std::size_t const size = static_cast<std::size_t>(all.layout.input.cells());
     for (std::size_t i = 0; i < all.cells.size(); ++i)
       cells[i / size * size + all.cells[i]] = static_cast<std::int32_t>(i % size);
   }
 
-  int count = 0;                      ///< S; 0: none
-  std::optional<std::uint64_t> seed;  ///< to draw a row's symmetry by; none: the row names it
-  std::vector<std::int32_t> cells;    ///< (S, H * W): the cell of the position that goes there
-  std::vector<std::int32_t> actions;  ///< (S, A): where the position's action goes
+  int count = 0;                        ///< S; 0: none
+  std::optional<std::uint64_t> seed;    ///< to draw a row's symmetry by; none: the row names it
+  std::vector<std::int32_t> cells;      ///< (S, H * W): the cell of the position that goes there
+  std::vector<std::int32_t> actions;    ///< (S, A): where the position's action goes
+  std::vector<std::int32_t> unactions;  ///< (S, A): the position's action that goes there
 
+  /// Whether the tables are as large as rows of this layout need them.
+  bool fit(row_layout const& rows) const {
+    auto const boards = static_cast<std::size_t>(count * rows.input.cells());
+    auto const names = static_cast<std::size_t>(count * rows.num_actions);
+    return cells.size() == boards && actions.size() == names && unactions.size() == names;
+  }
   /// How a row's symmetry is found.
   symmetry_choice choice() const { return {count, seed.has_value(), seed.value_or(0)}; }
 };

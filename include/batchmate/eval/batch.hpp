@@ -27,7 +27,8 @@ struct row {
                                            std::array<float, (num_globals<G> + 1) / 2 * 2>>
       globals{};
   /// Number of the symmetry of the board under which the evaluator is to look at the position, which it answers for as
-  /// it is here; 0, the identity, for all evaluators but those that move rows.
+  /// it is here; 0, the identity, for all evaluators but those that move rows. A part of the row, so that whatever
+  /// copies or compares rows need not know of it.
   std::uint64_t symmetry = 0;
 
   /// Replaces the planes and globals by those of a position, to be seen as it is; `legal` stays.
@@ -88,9 +89,8 @@ struct batch {
   /// (B) none finished, but for rows of a shared batch nobody filled. Of a row that was packed under a symmetry of the
   /// board this is the position as it was before: an evaluator reads rows, or else positions, but not both.
   G const* positions = nullptr;
-  row<G> const* rows =
-      nullptr;              ///< (B) `legal` always filled; planes and globals if the evaluator needs them
-  float* values = nullptr;  ///< (B) out: expected result for the player to move, in [-1, 1]
+  row<G> const* rows = nullptr;  ///< (B) `legal` always filled; the rest if the evaluator needs planes
+  float* values = nullptr;       ///< (B) out: expected result for the player to move, in [-1, 1]
   /// (B, A) out: row b begins with the priors of its legal actions in ascending order of action, which are
   /// not negative and sum to 1; the rest of the row is unspecified.
   float* priors = nullptr;

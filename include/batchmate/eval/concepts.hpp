@@ -28,7 +28,7 @@ struct reservation {
 ///  processor).
 ///
 /// Both calls may throw; `wait` is where the failure of asynchronous work surfaces. The answer for a row must
-/// depend on that row's position alone: not on its neighbours, its place, the batch's size or the slot.
+/// depend on that row's position, and the symmetry it names, alone: not on its neighbours, its place, the batch's size or the slot.
 ///
 /// Optional, with what is assumed where it is missing:
 ///  - `void reserve(reservation const&)`: called once before the first batch; allocates, and throws
@@ -37,7 +37,8 @@ struct reservation {
 ///  - `bool needs_planes() const`: false if only positions and legal actions are read, which saves the
 ///  encoding (true);
 ///  - `bool moves_rows() const`: true if it looks at a row's position under the row's `symmetry` and moves the answer
-///    back; else rows are moved before it sees them (false);
+///    back; else rows are moved before it sees them, and name none (false). What wraps an evaluator and hands rows on
+///    as they are says what that one says;
 ///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves
 ///  all
 ///    threads, `submit` is called by one thread a slot, `wait` may be called by several at once, and rows

@@ -27,19 +27,19 @@ struct row_symmetries {
   std::vector<std::uint16_t> actions{};    ///< (S, A): where an action goes
   std::vector<std::uint16_t> unactions{};  ///< (S, A): which action goes there
 
-  /// Which symmetry a row is evaluated under: a hash of the seed and all bytes of the row.
+  /// Which symmetry a row is evaluated under: a hash of the seed and the row's planes, legal actions and globals.
   int pick(std::uint64_t seed, std::uint64_t const* row) const {
-    return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.words(), count);
+    return draw_by_contents(random_key{seed}.split(purpose::symmetry), row, layout.symmetry_word(), count);
   }
 
   /// Writes the row of the moved position, to be seen as it is there; globals are those of the row. The time goes by the
   /// bits that are set.
   void move(int symmetry, std::uint64_t const* row, std::uint64_t* to) const {
+    to[layout.symmetry_word()] = 0;
     if (symmetry == 0) {
-      std::copy_n(row, layout.words(), to);
+      std::copy_n(row, layout.symmetry_word(), to);
       return;
     }
-    to[layout.symmetry_word()] = 0;
     int const width = layout.input.words_per_plane();
     std::uint16_t const* const cell_to = cells.data() + symmetry * layout.input.cells();
     for (int plane = 0; plane < layout.input.planes; ++plane, row += width, to += width)
@@ -110,6 +110,8 @@ struct symmetry_settings {
 /// A row's answer depends on nothing but the row: the symmetry is picked by its bytes, and means are taken in
 /// the order of the symmetries. `average` does so for every row it is given, as a batch does not say which rows are
 /// roots, and asks the evaluator inside for batches S times as large, for which `reserve` makes room.
+///
+/// An evaluator that moves rows itself is given them as they are, with the number of the symmetry.
 ///
 /// For evaluators that read packed rows alone. With `cached`, put that outside: it then remembers the answer of all
 /// symmetries together.

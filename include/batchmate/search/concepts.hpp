@@ -57,27 +57,27 @@ class row_range {
     if constexpr (game_with_symmetries<G>) {
       for (moved_row* m = moved_; m != nullptr; m = m->next) {
         m->moved = !evaluator_moves;
+        row<G>& packed = rows_[m->row];
+        packed.legal = positions_[m->row].legal_actions();
         if (evaluator_moves)
-          rows_[m->row].symmetry = static_cast<std::uint64_t>(m->symmetry);
+          packed.symmetry = static_cast<std::uint64_t>(m->symmetry);
         else
-          move(*m);
+          move(m->symmetry, packed);
       }
     }
   }
 
  private:
-  void move(moved_row const& shown) requires game_with_symmetries<G> {
-    row<G>& to = rows_[shown.row];
-    auto const planes = std::exchange(to.planes, {});
+  static void move(int symmetry, row<G>& packed) requires game_with_symmetries<G> {
+    auto const planes = std::exchange(packed.planes, {});
+    auto const legal = std::exchange(packed.legal, {});
     for (int p = 0; p < G::input.planes; ++p)
       for (int cell = 0; cell < G::input.cells(); ++cell) {
         if (!planes.test(p, cell / G::input.columns, cell % G::input.columns)) continue;
-        int const to_cell = G::symmetric_cell(shown.symmetry, cell);
-        to.planes.set(p, to_cell / G::input.columns, to_cell % G::input.columns);
+        int const to = G::symmetric_cell(symmetry, cell);
+        packed.planes.set(p, to / G::input.columns, to % G::input.columns);
       }
-    to.legal = {};
-    positions_[shown.row].legal_actions().for_each(
-        [&](int action) { to.legal.set(G::symmetric_action(shown.symmetry, action)); });
+    legal.for_each([&](int action) { packed.legal.set(G::symmetric_action(symmetry, action)); });
   }
 
   G* positions_ = nullptr;  // (capacity)

@@ -179,7 +179,7 @@ def parse_flags(arguments):
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--game", required=True, help="connect4, hex7, ...; with --board a game of your own programs")
+    add("--game", required=True, help="connect4, hex7, othello, go9, ...; with --board a game of your own programs")
     add("--board", metavar="P,H,W,G,A", help="planes, rows, columns, globals and actions of a game that does not ship")
     add("--work", required=True, metavar="FOLDER", help="where everything is kept; an earlier run there goes on")
     add("--out", required=True, metavar="FILE", help="where the newest network goes")

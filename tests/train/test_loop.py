@@ -92,6 +92,21 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([each.get("--search") for each in flags], ["puct", None, "gumbel", None])
         self.assertEqual([each["--simulations"] for each in flags], ["30", "30", "30", "70"])
 
+    def test_every_family_of_shipped_games_is_learnt_and_its_rows_are_moved(self):
+        for game in ("othello", "go9", "gomoku", "breakthrough8"):
+            moved, augmented = [], train.augmented
+
+            def watched(batch, moves, random):
+                after = augmented(batch, moves, random)
+                moved.append(len(moves) > 1 and not torch.equal(batch["policy"], after["policy"]))
+                return after
+
+            with self.subTest(game), mock.patch.object(train, "augmented", watched):
+                status, out, err = self.run_loop("--generations", "1", "--passes", "1", game=game, work=game)
+                self.assertEqual((status, err), (0, ""))
+                self.assertTrue(moved and all(moved))
+                self.assertEqual(networks.load(self.folder / "out.safetensors").board.game, game)
+
     def test_networks_begin_random_and_change_every_generation(self):
         self.run_loop("--generations", "2")
         weights = [networks.load(self.folder / f"work/network-{n:03}.safetensors").stem.conv.weight for n in range(3)]

@@ -1,5 +1,7 @@
+#include <batchmate/batch/lockstep.hpp>
 #include <batchmate/eval/batch_buffer.hpp>
 #include <batchmate/play/game_slot.hpp>
+#include <batchmate/play/self_play.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/top_k.hpp>
 
@@ -8,6 +10,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace bm = batchmate;
@@ -136,4 +140,79 @@ TEST_CASE("a game ends where the search advises to resign, if that is let, and i
   // Who would have resigned was to move after the moves that both games share, and the last mover has won.
   bool const resigner_moved_last = (whole.samples.size() - given_up.samples.size()) % 2 == 1;
   CHECK(whole.saved == resigner_moved_last);
+}
+
+namespace {
+
+/// A run of 300 games in which a search may advise to resign.
+struct resigning_run {
+  std::vector<bm::episode<nim>> games;
+  bm::statistics done;
+};
+
+constexpr float resign_below = 0.1f;
+
+resigning_run play_resigning(float play_through, int threads = 1, int games = 16) {
+  resigning_run run;
+  bm::puct search{.simulations = 8};
+  search.resign_below = resign_below;
+  bm::self_play play{nim{}, search, bm::lockstep{.games = games}, fake_network{}};
+  run.done = play.run({.episodes = 300, .seed = 4, .threads = threads, .play_through = play_through},
+                      [&](bm::episode<nim> const& e) { run.games.push_back(e); });
+  return run;
+}
+
+/// The first ply at which somebody would resign in a game played to its end; -1 if nobody would.
+int resigns_at(bm::episode<nim> const& whole) {
+  for (auto const& s : whole.samples)
+    if (s.ply > 0 && s.value < resign_below) return s.ply;
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("games end where somebody resigns, but for the share that is played through, and all are counted") {
+  auto const whole = play_resigning(1), short_ones = play_resigning(0);
+  std::vector<bool> through_before(300, false);
+  for (float share : {0.0f, 0.3f, 0.6f, 1.0f}) {
+    CAPTURE(share);
+    auto const run = play_resigning(share);
+    REQUIRE(run.games.size() == 300);
+    std::int64_t would = 0, resigned = 0, through = 0, saved = 0, rows = 0;
+    for (std::size_t i = 0; i < 300; ++i) {
+      bm::episode<nim> const &e = run.games[i], &full = whole.games[i];
+      int const at = resigns_at(full);
+      would += at >= 0;
+      resigned += e.resigned;
+      through += e.played_through;
+      saved += e.saved;
+      rows += static_cast<std::int64_t>(e.samples.size());
+      // It is the whole game or the one that ends early, nothing else.
+      REQUIRE(e.resigned + e.played_through == (at >= 0));
+      REQUIRE(e.saved == (e.played_through && full.samples[static_cast<std::size_t>(at)].outcome > bm::loss));
+      REQUIRE(e.samples.size() == (e.resigned ? static_cast<std::size_t>(at) : full.samples.size()));
+      REQUIRE(e.hash() == (e.resigned ? short_ones : whole).games[i].hash());
+      // Who resigned was to move after the last sample and has lost, whatever the whole game's end.
+      if (e.resigned) REQUIRE(e.samples.back().outcome == bm::win);
+      // Which games are played through is drawn once for all shares.
+      REQUIRE(e.played_through >= through_before[i]);
+      through_before[i] = e.played_through;
+    }
+    REQUIRE(would > 150);
+    CHECK(through >= static_cast<std::int64_t>((share - 0.1f) * static_cast<float>(would)));
+    CHECK(through <= static_cast<std::int64_t>((share + 0.1f) * static_cast<float>(would)));
+    if (share == 0) CHECK(through == 0);
+    if (share == 1) CHECK(through == would);
+    if (share > 0) CHECK((saved > 0 && saved < through));
+    CHECK(run.done.resigned == resigned);
+    CHECK(run.done.played_through == through);
+    CHECK(run.done.saved == saved);
+    CHECK(run.done.rows == rows);
+    CHECK(run.done.wrong_resignations() ==
+          (through > 0 ? static_cast<double>(saved) / static_cast<double>(through) : 0));
+    auto const elsewhere = play_resigning(share, 3, 7);
+    CHECK(elsewhere.done.episodes_hash == run.done.episodes_hash);
+    CHECK(elsewhere.done.resigned == resigned);
+    CHECK(elsewhere.done.saved == saved);
+  }
 }

@@ -30,11 +30,14 @@ struct sample {
 /// One finished game.
 template <game G>
 struct episode {
-  std::int64_t number = 0;         ///< which of the run's games, from 0
-  G final_position{};              ///< where it ended
-  bool resigned = false;           ///< the player to move there gave up; else the game is over there
-  bool played_through = false;     ///< nobody was let resign, and somebody would have
-  bool saved = false;              ///< the one who would have resigned first did not lose after all
+  std::int64_t number = 0;      ///< which of the run's games, from 0
+  G final_position{};           ///< where it ended
+  bool resigned = false;        ///< the player to move there gave up; else the game is over there
+  bool played_through = false;  ///< nobody was let resign, and somebody would have
+  bool saved = false;           ///< the one who would have resigned first did not lose after all
+  /// The first ply at which somebody would have resigned, but was not let; -1 if nobody. A game that changes runs
+  /// takes it along; it is not recorded.
+  int would_resign = -1;
   std::vector<sample<G>> samples;  ///< one a move, in order
 
   /// The result for the player to move at the end, in [-1, 1].

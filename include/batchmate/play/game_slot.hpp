@@ -44,7 +44,7 @@ class game_slot {
     plan_ = plan;
     played_.number = number;
     position_ = plan.opening;
-    would_resign_ = -1;
+    played_.would_resign = -1;
     played_.resigned = played_.played_through = played_.saved = false;
     tree_.start(plan.key, 0);
   }
@@ -53,6 +53,7 @@ class game_slot {
   void resume(episode<G> begun, episode_plan<G> const& plan) {
     take_samples(std::move(begun.samples));
     start(begun.number, plan);
+    played_.would_resign = begun.would_resign;
     if (played_.samples.empty()) return;
     position_ = played_.samples.back().position;
     position_.play(played_.samples.back().action);
@@ -107,10 +108,10 @@ class game_slot {
     active_ = false;
     played_.final_position = position_;
     set_outcomes(played_);
-    if (would_resign_ >= 0) {
+    if (played_.would_resign >= 0) {
       // The same player is to move every second ply.
       float const last = played_.result();
-      bool const is_to_move = (static_cast<int>(played_.samples.size()) - would_resign_) % 2 == 0;
+      bool const is_to_move = (static_cast<int>(played_.samples.size()) - played_.would_resign) % 2 == 0;
       played_.played_through = true;
       played_.saved = (is_to_move ? last : -last) > loss;
     }
@@ -124,7 +125,7 @@ class game_slot {
     int const ply = static_cast<int>(played_.samples.size());
     if (decision_.resign && ply > 0) {
       if (plan_.may_resign) return played_.resigned = true;
-      if (would_resign_ < 0) would_resign_ = ply;
+      if (played_.would_resign < 0) played_.would_resign = ply;
     }
     expects(decision_.action >= 0 && decision_.action < G::num_actions &&
                 position_.legal_actions().test(decision_.action),
@@ -150,7 +151,6 @@ class game_slot {
   decision<G> decision_;
   int first_row_ = 0, rows_ = 0;  // of the group's batch
   episode_plan<G> plan_{};
-  int would_resign_ = -1;  // the first ply at which somebody would have, but was not let
   bool active_ = false;
   bool between_moves_ = true;
 };

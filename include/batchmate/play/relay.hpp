@@ -21,7 +21,7 @@ class relay {
   /// The ending run is over: nothing comes any more.
   void close() { closed_.store(true, std::memory_order_release); }
 
-  /// Leaves a game: its samples so far.
+  /// Leaves a game: its samples so far, and who would have resigned.
   void leave(episode<G> begun) {
     std::lock_guard lock(mutex_);
     games_.push_back(std::move(begun));

@@ -4,7 +4,9 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/concepts.hpp>
 #include <batchmate/net/atomic_file.hpp>
+#include <batchmate/net/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -17,7 +19,7 @@
 template <batchmate::game_with_text G>
 struct opening {
   G position;
-  std::string text;            ///< the moves from the start, or the position, as a file of openings has it
+  std::string text;            ///< the moves from the start with a space between them, or the position
   G first{};                   ///< where the moves begin: the start, or the position itself
   std::vector<int> actions{};  ///< the moves
 };
@@ -51,35 +53,37 @@ std::vector<opening<G>> random_openings(int count, int plies, std::uint64_t seed
 /// Throws `contract_error`, which says what is wrong with it.
 template <batchmate::game_with_text G>
 opening<G> parse_opening(std::string const& line) {
-  opening<G> made{{}, line};
+  opening<G> made;
   if (auto const position = G::from_text(line)) {
+    made.text = line;
     made.position = made.first = *position;
   } else {
     std::istringstream moves(line);
-    int ply = 0;
     for (std::string move; moves >> move;) {
-      ++ply;
       auto const action = G::parse_action(move);
-      batchmate::expects(action.has_value(), "'", move, "' is no move of ", G::name(),
+      std::size_t const ply = made.actions.size() + 1;
+      std::string const shown = batchmate::printable(move);
+      batchmate::expects(action.has_value(), "'", shown, "' is no move of ", G::name(),
                          ", nor is the line a position");
-      batchmate::expects(!made.position.result(), "the game is over before move ", ply, ", '", move, "'");
-      batchmate::expects(made.position.legal_actions().test(*action), "move ", ply, ", '", move,
+      batchmate::expects(!made.position.result(), "the game is over before move ", ply, ", '", shown, "'");
+      batchmate::expects(made.position.legal_actions().test(*action), "move ", ply, ", '", shown,
                          "', cannot be played");
       made.position.play(*action);
       made.actions.push_back(*action);
+      made.text += (ply == 1 ? "" : " ") + move;
     }
+    batchmate::expects(!made.actions.empty(), "there is no move in this line");
   }
   batchmate::expects(!made.position.result(), "the game is over in this position");
   return made;
 }
 
-/// The openings of a file, one a line; empty lines and those that begin with `#` do not count. Throws `file_error`,
-/// which names the line, for one that is no opening, and for a position that comes twice: players that play alike
-/// would play its games twice, too.
+/// The openings of a file's text, one a line; empty lines and those that begin with `#` do not count. Throws
+/// `file_error`, which names the file and the line, for one that is no opening, and for a position that comes twice:
+/// players that play alike would play its games twice, too.
 template <batchmate::game_with_text G>
-std::vector<opening<G>> openings_in(std::filesystem::path const& path) {
-  auto const bytes = batchmate::read_file(path, std::size_t{1} << 28);
-  std::istringstream lines(std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size()));
+std::vector<opening<G>> openings_of(std::string const& text, std::string const& source) {
+  std::istringstream lines(text);
   std::vector<opening<G>> openings;
   std::unordered_map<std::string, int> seen;  // the line of a position
   int number = 0;
@@ -93,9 +97,16 @@ std::vector<opening<G>> openings_in(std::filesystem::path const& path) {
       auto const [at, fresh] = seen.emplace(openings.back().position.to_text(), number);
       batchmate::expects(fresh, "the same position as in line ", at->second);
     } catch (batchmate::contract_error const& e) {
-      throw batchmate::file_error(batchmate::concat(path.string(), ":", number, ": ", e.what()));
+      throw batchmate::file_error(batchmate::concat(source, ":", number, ": ", e.what()));
     }
   }
-  if (openings.empty()) throw batchmate::file_error(path.string() + ": holds no opening");
+  if (openings.empty()) throw batchmate::file_error(source + ": holds no opening");
   return openings;
+}
+
+/// The openings of a file of at most 256 MiB. Throws `file_error` as `openings_of` does, and where it cannot be read.
+template <batchmate::game_with_text G>
+std::vector<opening<G>> openings_in(std::filesystem::path const& path) {
+  auto const bytes = batchmate::read_file(path, std::size_t{1} << 28);
+  return openings_of<G>({reinterpret_cast<char const*>(bytes.data()), bytes.size()}, path.string());
 }

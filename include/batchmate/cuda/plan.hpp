@@ -113,9 +113,9 @@ inline tower_plan parse_plan(std::string const& text, std::string const& source)
   if (after("batchmate cudnn plan") != "1") throw broken("'batchmate cudnn plan 1'");
   tower_plan plan;
   auto const word = [&](std::string const& key) {
-    std::string const text = after(key);
-    if (text != printable(text)) throw broken("a short printable text");
-    return text;
+    std::string const found = after(key);
+    if (found != printable(found)) throw broken("a short printable text");
+    return found;
   };
   plan.cudnn = word("cudnn");
   plan.origin = word("origin");

@@ -64,6 +64,7 @@ struct gumbel {
   /// Throws `contract_error` for a field out of range.
   void check() const {
     expects(simulations > 0, "gumbel: simulations must be positive, got ", simulations);
+    expects(simulations <= 1 << 30, "gumbel: simulations must be at most 2^30, got ", simulations);
     expects(max_considered > 0, "gumbel: max_considered must be positive, got ", max_considered);
     expects(c_visit >= 0 && std::isfinite(c_visit), "gumbel: c_visit must not be negative, got ", c_visit);
     expects(c_scale >= 0 && std::isfinite(c_scale), "gumbel: c_scale must not be negative, got ", c_scale);

@@ -55,8 +55,8 @@ constexpr int simulations = G::num_actions < 10    ? 12
 /// All evaluators under one search.
 template <bm::game G>
 void check_evaluators(bm::any_search<G> const& search) {
-  int const some = is_small<G> ? 7 : 17;
-  check_same_games<G>(search, "fake", fake_network{}, is_small<G> ? 1 : 7);
+  int const some = is_small<G> ? 3 : 12;
+  check_same_games<G>(search, "fake", fake_network{}, is_small<G> ? 1 : 3);
   check_same_games<G>(search, "shared device", asynchronous<G>(true), some);
   check_same_games<G>(search, "own device", asynchronous<G>(false), some);
   check_same_games<G>(search, "uniform", bm::uniform{}, some);
@@ -69,13 +69,13 @@ void check_evaluators(bm::any_search<G> const& search) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("puct plays the same games under all batching", G, nim, bm::tictactoe, bm::connect4,
-                   bm::hex7, bm::hex9, bm::hex13) {
+                   bm::hex7, bm::hex9, bm::hex11, bm::hex13) {
   check_evaluators<G>(bm::puct{.simulations = simulations<G>});
   check_evaluators<G>(bm::puct{.simulations = 2 * simulations<G>, .leaves = 4});
 }
 
 TEST_CASE_TEMPLATE("top_k plays the same games under all batching", G, nim, bm::tictactoe, bm::connect4,
-                   bm::hex7, bm::hex9, bm::hex13) {
+                   bm::hex7, bm::hex9, bm::hex11, bm::hex13) {
   check_evaluators<G>(bm::top_k{.widths = {2, is_small<G> ? 3 : 1}});
 }
 
@@ -93,6 +93,29 @@ TEST_CASE("other seeds, searches and evaluators play other games") {
   play(bm::top_k{}, fake_network{}, 5);
   play(bm::puct{.simulations = 8}, fake_network{}, 6);
   CHECK(hashes.size() == 6);
+}
+
+TEST_CASE("hundreds of games in flight fill the largest batches, and are the same") {
+  using G = bm::connect4;
+  bm::any_search<G> const search = bm::puct{.simulations = 4, .leaves = 4};
+  auto const play = [&](any_batching const& policy, int threads, std::uint64_t& largest) {
+    fake_network network;
+    bm::self_play<G, bm::any_search<G>, any_batching, fake_network> games(G{}, search, policy, network);
+    auto const hash =
+        games.run({.episodes = 600, .seed = 5, .threads = threads}, [](bm::episode<G> const&) {})
+            .episodes_hash;
+    largest = network.counts->largest;
+    return hash;
+  };
+  std::uint64_t largest = 0;
+  std::uint64_t const expected = play(bm::immediate{}, 1, largest);
+  CHECK(largest == 1);
+  for (int const limit : {64, 1000}) {
+    CHECK(play(bm::lockstep{.games = 600, .max_batch = limit}, 1, largest) == expected);
+    CHECK(largest == static_cast<std::uint64_t>(limit));
+    CHECK(play(bm::overlapped{.games = 600, .groups = 2, .max_batch = limit}, 2, largest) == expected);
+    CHECK(largest > static_cast<std::uint64_t>(limit) / 4);
+  }
 }
 
 TEST_CASE("without type erasure the games are the same, too") {

@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -28,25 +30,31 @@ std::uint64_t hash_of_games(S const& search, B const& policy, E evaluator, int t
   return done.episodes_hash;
 }
 
-/// Checks that the games are the same under all batching; of all combinations of policy, batch size and threads
-/// it takes the first and then one in `every`.
+/// Checks that the games are the same under all batching: of the 60 combinations of policy, batch size and threads one
+/// in `every`, but five at least. They come in an order in which the first 5 meet every policy, every size and every
+/// number of threads, the first 20 every policy with every size and with every number of threads.
 template <batchmate::game G>
 void check_same_games(batchmate::any_search<G> const& search, std::string const& name,
                       batchmate::any_evaluator<G> const& evaluator, int every) {
   CAPTURE(search.identity());
   CAPTURE(name);
   std::uint64_t const expected = hash_of_games<G>(search, any_batching(batchmate::immediate{}), evaluator, 1);
-  int turn = 0;
   auto const check = [&](any_batching const& policy, batchmate::any_evaluator<G> asked, int threads) {
     CAPTURE(policy.identity());
     CAPTURE(threads);
     REQUIRE(hash_of_games<G>(search, policy, std::move(asked), threads) == expected);
   };
-  for (int max_batch : {1, 7, 64, 1000})
-    for (int threads : {1, 2, 3}) {
-      for (any_batching const& policy : any_batching::all(max_batch))
-        if (turn++ % every == 0) check(policy, evaluator, threads);
-      batchmate::shared_queue const queue{.games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
-      if (turn++ % every == 0) check(any_batching(queue), queue.connect<G>(evaluator), threads);
+  constexpr int sizes[] = {1, 7, 64, 1000}, policies = 5;
+  int left = std::max(policies, 60 / every);
+  for (int round = 0; round < 12; ++round)
+    for (int policy = 0; policy < policies && left-- > 0; ++policy) {
+      int const max_batch = sizes[(round + policy) % 4], threads = 1 + (round + round / 4 + policy) % 3;
+      if (policy < 4) {
+        check(any_batching::all(max_batch)[static_cast<std::size_t>(policy)], evaluator, threads);
+      } else {
+        batchmate::shared_queue const queue{
+            .games = 12, .max_batch = max_batch, .processors = 1 + threads % 2};
+        check(any_batching(queue), queue.connect<G>(evaluator), threads);
+      }
     }
 }

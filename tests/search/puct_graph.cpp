@@ -209,6 +209,35 @@ TEST_CASE("a position reached in several ways is evaluated once") {
   CHECK(most_evaluations(bm::puct_graph{.simulations = 1000}) == 1);
 }
 
+namespace {
+
+/// Tic-tac-toe with so few keys that most positions share theirs with others.
+struct crowded : bm::tictactoe {
+  std::uint64_t key() const { return bm::tictactoe::key() % 3; }
+};
+
+template <bm::game G>
+bm::decision<G> searched() {
+  fake_network network;
+  bm::batch_buffer<G> buffer(network, 1);
+  bm::puct_graph::tree<G> graph(bm::puct_graph{.simulations = 300, .noise_fraction = 0, .temperature = 0});
+  graph.start({}, 0);
+  search_one_move(graph, G{}, network, buffer, 1);
+  bm::decision<G> found;
+  graph.decide(found);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("two boards that share a key by chance do not share a node") {
+  auto const expected = searched<bm::tictactoe>();
+  auto const found = searched<crowded>();
+  CHECK(found.action == expected.action);
+  CHECK(found.value == expected.value);
+  CHECK(found.policy == expected.policy);
+}
+
 TEST_CASE("on a ring with cycles the winning way is found") {
   // From cell 9 three cells are left. From cell 8 every move leaves three, two or one: the mover loses.
   for (auto const& expected : {std::pair{9, 1}, {10, 1}, {8, -1}, {6, 1}, {5, 1}}) {

@@ -20,7 +20,9 @@ namespace batchmate {
 
 /// `puct` on a graph: a position that is reached in several ways is one node, evaluated once. For games with a
 /// `key`; positions of equal keys must have equal legal moves, results and evaluations from there on, so that a
-/// game whose rules look back (superko, repetition) must put what they look at into its key, or have none.
+/// game whose rules look back (superko, repetition) must put what they look at into its key, or have none. Positions of
+/// equal keys but different planes have different nodes, so that a collision of hashes cannot join two boards; what no
+/// plane shows is told apart by the key alone, with chance 2^-64 of a collision where that is a hash.
 ///
 /// A node keeps how often each of its moves was chosen, N(s, a), and is worth
 ///
@@ -180,6 +182,7 @@ class puct_graph::tree {
  private:
   struct node {
     std::uint64_t key = 0;
+    plane_bits<G::input> planes{};  // what a key might confuse
     std::size_t first_edge = 0;
     float own_value = 0, value = 0;  // U and Q, for the player to move
     int visits = 0;                  // 0 until it has been evaluated
@@ -215,12 +218,15 @@ class puct_graph::tree {
   /// The node of a position, a new one without visits if there is none yet.
   std::uint32_t find_or_add(G const& position) {
     std::uint64_t const key = position.key();
+    plane_bits<G::input> planes;
+    position.encode(planes);
     std::size_t slot = mix_bits(key) & mask_;
     for (; table_[slot] != 0; slot = (slot + 1) & mask_)
-      if (nodes_[table_[slot] - 1].key == key) return table_[slot] - 1;
+      if (node const& known = nodes_[table_[slot] - 1]; known.key == key && known.planes == planes)
+        return table_[slot] - 1;
     auto const n = static_cast<std::uint32_t>(num_nodes_++);
     table_[slot] = n + 1;
-    nodes_[n] = {.key = key};
+    nodes_[n] = {.key = key, .planes = planes};
     return n;
   }
 

@@ -15,11 +15,13 @@ namespace batchmate {
 
 /// What a move is taken to be worth before it has been visited; never less than -1.
 enum class first_play {
-  parent,  ///< its parent's mean value less `fpu_reduction`
+  /// Its parent's mean value less `fpu_reduction`: `visited_policy` without its root, the simplest form.
+  parent,
   /// Its parent's mean value less `fpu_reduction` * sqrt(the sum of the visited moves' priors): the more likely
-  /// the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565, section 2).
+  /// the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565, section 2; Leela Chess Zero's
+  /// `FpuStrategy=reduction`).
   visited_policy,
-  absolute  ///< `fpu_value`
+  absolute  ///< `fpu_value` (Leela Chess Zero's `FpuStrategy=absolute`)
 };
 
 /// AlphaZero's search (Silver et al., Science 362, 2018): every simulation goes down the edges of greatest
@@ -45,9 +47,12 @@ struct puct {
   int root_symmetries = 1;
   /// The root's priors are taken to the power of 1 / this, before noise. KataGo has 1.1.
   float root_temperature = 1;
-  float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
-  float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
-  bool noise_shaped = false;     ///< concentrates half of the noise on moves of higher prior: `shape_noise`
+  /// Share of Dirichlet noise in the root's priors; 0 for none. AlphaGo Zero has 0.25 (Silver et al., Nature 550, 2017).
+  float noise_fraction = 0.25f;
+  /// Its concentration a move; 0 chooses 10 / legal moves: AlphaZero scales it in inverse proportion to their usual
+  /// number, 0.3 in chess, 0.03 in Go.
+  float noise_alpha = 0;
+  bool noise_shaped = false;  ///< concentrates half of the noise on moves of higher prior: `shape_noise`
   /// Every visited root move gets at least `forced_visits` with this factor; what was only forced is taken out
   /// of the target and the move choice again by `prune_forced`. KataGo has 2; 0 is off.
   float forced_playouts = 0;
@@ -58,7 +63,8 @@ struct puct {
   int cheap_simulations = 0;  ///< what those others have
   bool prove = false;         ///< carry wins, draws and losses up the tree: `prove_upwards`
 
-  /// Temperature of the move choice in the first plies: visits^(1 / temperature); 0 takes the most visited move.
+  /// Temperature of the move choice in the first plies: visits^(1 / temperature); 0 takes the most visited move. AlphaGo
+  /// Zero has 1 for 30 plies, then next to 0.
   float temperature = 1;
   int temperature_plies = 20;   ///< how many plies these are
   float final_temperature = 0;  ///< of the plies after them
@@ -66,7 +72,9 @@ struct puct {
   /// the most visited one: `lower_bound`. KataGo has 5; 0 is off.
   float lower_bound_errors = 0;
   float lower_bound_visits = 0.15f;  ///< among the moves with this share of the most visited one's visits
-  float resign_below = -1;           ///< `decision` advises to resign below this root value; -1 never does
+  /// `decision` advises to resign below this root value; -1 never does. AlphaGo Zero gives up by a threshold, too, on the
+  /// root's value and its best child's, which it sets by the games played through (`run_options::play_through`).
+  float resign_below = -1;
 
   bool reuse_tree = true;  ///< keep the subtree of the move played
   int leaves = 1;          ///< leaves in flight; more fill batches with fewer games but change the games

@@ -23,6 +23,11 @@ TEST_CASE_TEMPLATE("every game is played the same under all batching", G, bm::ot
   check_same_games<G>(bm::puct{.simulations = 4, .leaves = 2}, "fake", fake_network{}, 7);
 }
 
+TEST_CASE_TEMPLATE("games on boards of full size are played the same under all batching", G, bm::go9,
+                   bm::gomoku) {
+  check_same_games<G>(bm::puct{.simulations = 2}, "fake", fake_network{}, 17);
+}
+
 TEST_CASE("puct with every option plays the same games under all batching") {
   bm::puct const search{.simulations = 16,
                         .exploration_growth = 1,

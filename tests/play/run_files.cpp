@@ -209,6 +209,88 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "a run that is killed while it removes a shard goes on without that shard, also if it is to keep all "
+    "now") {
+  temporary_folder const whole, folder, all;
+  play_all(in(whole.path()));
+  settings s = in(folder.path());
+  for (auto const& [name, bytes] : data(whole.path())) s.keep_bytes += bytes.size();
+  s.keep_bytes /= 2;
+  std::vector<fs::path> copies;
+  before_call = [&] {
+    bool const has_rows = fs::exists(folder / "rows-000000.safetensors");
+    if (fs::exists(folder / "rows-000001.safetensors") && !has_rows &&
+        fs::exists(folder / "games-000000.txt")) {
+      copies.push_back(all.path() / std::to_string(copies.size()));
+      fs::copy(folder.path(), copies.back());
+    }
+  };
+  play_all(s);
+  before_call = nullptr;
+  REQUIRE(copies.size() == 1);
+  settings const again = in(copies[0], settings::earlier::resume);
+  bm::run_files<G> files(again, {});
+  CHECK_FALSE(fs::exists(copies[0] / "games-000000.txt"));
+  CHECK(2 * static_cast<std::size_t>(files.shards()) == data(copies[0]).size());
+}
+
+TEST_CASE("a network may still be asked for until a journal that does not name it is in place") {
+  temporary_folder const folder;
+  settings s = in(folder.path());
+  int oldest_while_full = -1;
+  bm::run_files<G>* at_work = nullptr;
+  s.disk_full = [&](bm::disk_full_error const& full) {
+    CHECK(std::string(full.what()).find("journal") != std::string::npos);
+    oldest_while_full = at_work->oldest_network();
+    return true;
+  };
+  bm::run_files<G> files(s, {});
+  at_work = &files;
+  files.append(bm::network_phase{3, 0, "a", "a"});
+  files.append(bm::network_phase{4, 1, "b", "b"});
+  int shards = 0;
+  before_call = [&] {  // the first sync after the shard's rename is the journal's
+    bool const is_cut = fs::exists(folder / "rows-000000.safetensors") && fs::exists(folder / "journal.tmp");
+    if (is_cut && shards++ == 0) syncs_to_fail = 1;
+  };
+  for (int i = 0; files.progress().shards == 0; ++i) {
+    files.append(i, bm::records::of(i, game(i)));
+    files.cut();
+  }
+  before_call = nullptr;
+  CHECK(oldest_while_full == 3);
+  CHECK(files.oldest_network() == 4);
+}
+
+TEST_CASE("only the shards that the next process writes anew are not final") {
+  temporary_folder const folder;
+  settings const s = in(folder.path());
+  int full = 0;
+  {
+    bm::run_files<G> files(s, {});
+    for (int i = 0; i < episodes; ++i)
+      if (i != episodes / 2) files.append(i, bm::records::of(i, game(i)));  // that one is still played
+    files.cut();
+    full = files.progress().shards;
+    files.finish();
+    CHECK(full > 0);
+    CHECK(files.shards() > full + 1);
+    for (int shard = 0; shard < files.shards(); ++shard) {
+      bm::tensor_file const file(folder.path() / bm::shard_name(shard));
+      CHECK(file.metadata_at("final") == (shard < full ? "yes" : "no"));
+    }
+  }
+  auto const before = data(folder.path());
+  settings const again = in(folder.path(), settings::earlier::resume);
+  bm::run_files<G> files(again, {});
+  go_on(files);
+  auto const after = data(folder.path());
+  for (int shard = 0; shard < full; ++shard)
+    CHECK(after.at(bm::shard_name(shard)) == before.at(bm::shard_name(shard)));
+  CHECK(after.at(bm::shard_name(full)) != before.at(bm::shard_name(full)));
+}
+
 TEST_CASE("a full disk is waited for if asked") {
   temporary_folder const folder;
   settings s = in(folder.path());

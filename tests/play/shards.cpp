@@ -69,6 +69,7 @@ TEST_CASE("a shard holds every sample of the episodes in order") {
   CHECK(file.metadata_at("evaluator") == "e");
   CHECK(file.metadata_at("search") == "s");
   CHECK(file.metadata_at("seed") == "7");
+  CHECK(file.metadata_at("final") == "yes");
   CHECK(file.at("planes").extents == std::vector<std::uint64_t>{n, 2, 8});
   CHECK(file.at("legal").extents == std::vector<std::uint64_t>{n, 8});
   CHECK(file.at("policy").extents == std::vector<std::uint64_t>{n, 7});

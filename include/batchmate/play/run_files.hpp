@@ -115,16 +115,16 @@ class run_files {
     }
   }
 
-  /// Writes all that is in the journal as shards, too, which the next `open` takes for unwritten. To be called
-  /// last. Throws `file_error`.
+  /// Writes all that is in the journal as shards, too, which are not final: the next `open` takes them for
+  /// unwritten. To be called last. Throws `file_error`.
   void finish() {
     sync();
     for (auto next = pending_.lower_bound(next_place()); next != pending_.end(); ++next) {
       episode<G> const finished = decode(next->second);
-      if (!rows_.fits(finished)) write_shard();
+      if (!rows_.fits(finished)) write_shard(false);
       add(finished);
     }
-    if (!text_.empty()) write_shard();
+    if (!text_.empty()) write_shard(false);
   }
 
  private:
@@ -169,8 +169,8 @@ class run_files {
     phases_ = std::move(known.phases);
     if (!phases_.empty()) oldest_network_ = phases_.front().network;
     run_progress p = known.progress;
-    // Some may have been removed that the journal has not been told of; their rows first.
-    while (settings_.keep_bytes > 0 && p.oldest < p.shards && !is_there(shard_name(p.oldest))) ++p.oldest;
+    // Some may have been removed that the journal has not been told of, their rows first; also if none is to go now.
+    while (p.oldest < p.shards && !is_there(shard_name(p.oldest))) ++p.oldest;
     // Shards that the journal does not know are as good as unwritten: it still has their episodes.
     remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
     for (int s = p.oldest; s < p.shards; ++s) kept_.push_back(size_of(s));
@@ -231,16 +231,17 @@ class run_files {
   void cut_one() {
     run_progress next = done_;
     journal_.check_in_place();
-    write_shard();
+    write_shard(true);
     next.places += open_.places;
     next.rows += open_.rows;
     next.hash += open_.hash;
     next.shards += 1;
     next.oldest = next.shards - static_cast<int>(kept_.size());
     while (phases_.size() > 1 && phases_[1].place <= next.places) phases_.erase(phases_.begin());
-    if (!phases_.empty()) oldest_network_ = phases_.front().network;
     pending_.erase(pending_.begin(), pending_.lower_bound(next.places));
     replace_journal(next);
+    // Not before: who is told so deletes the older networks, which whoever resumes the old journal needs.
+    if (!phases_.empty()) oldest_network_ = phases_.front().network;
     done_ = next;
     open_ = {};
   }
@@ -268,14 +269,14 @@ class run_files {
     lock_.check_in_place();  // else the run would go on in a folder that has come meanwhile
   }
 
-  void write_shard() {
+  void write_shard(bool is_final) {
     int const shard = rows_.shards();
     std::string const text = "# " + G::name() + ": number, result for the first player, moves\n" + text_;
     std::span<std::byte const> const parts[] = {std::as_bytes(std::span(text))};
     lock_.check_in_place();
     make_room(rows_.file_bytes() + text.size());
     trying_again([&] { write_file_atomically(folder() / games_name(shard), parts); });
-    trying_again([&] { rows_.finish(); });
+    trying_again([&] { rows_.finish(is_final); });
     lock_.check_in_place();  // else a shard that lies elsewhere would leave the journal
     text_.clear();
     kept_.push_back(size_of(shard));

@@ -76,7 +76,7 @@ class row_writer {
   /// What the file of the shard that is being filled has at most, a few KiB more than it will.
   std::size_t file_bytes() const {
     std::size_t header = 4096;
-    for (auto const& [name, text] : metadata()) header += name.size() + 2 * text.size();
+    for (auto const& [name, text] : metadata(false)) header += name.size() + 2 * text.size();
     return header + pending() * row_bytes;
   }
 
@@ -92,10 +92,11 @@ class row_writer {
     add_short_values(played);
   }
 
-  /// Writes what no shard holds yet, if there is anything. Throws `file_error`; the rows are kept then.
-  void finish() {
+  /// Writes what no shard holds yet, if there is anything; `is_final` is false where the shard may be written anew
+  /// under the same name, which its metadata say. Throws `file_error`; the rows are kept then.
+  void finish(bool is_final = true) {
     if (pending() == 0) return;
-    save(settings_.folder / shard_name(shards_));
+    save(settings_.folder / shard_name(shards_), is_final);
     rows_ += static_cast<std::int64_t>(pending());
     ++shards_;
     planes_.clear(), legal_.clear(), globals_.clear(), policy_.clear();
@@ -169,7 +170,7 @@ class row_writer {
     column.insert(column.end(), std::begin(numbers), std::end(numbers));
   }
 
-  void save(std::filesystem::path const& path) const {
+  void save(std::filesystem::path const& path, bool is_final) const {
     std::uint64_t const n = pending();
     std::vector<tensor> tensors;
     auto const put = [&]<class T>(char const* name, dtype type, std::vector<std::uint64_t> a_row,
@@ -190,10 +191,10 @@ class row_writer {
     put("surprise", dtype::f32, {}, surprise_);
     put("short_value", dtype::f32, {}, short_value_);
     put("full", dtype::u8, {}, full_);
-    save_safetensors(path, tensors, metadata());
+    save_safetensors(path, tensors, metadata(is_final));
   }
 
-  std::map<std::string, std::string> metadata() const {
+  std::map<std::string, std::string> metadata(bool is_final) const {
     std::string name;
     if constexpr (game_with_text<G>) name = G::name();
     return {{"format", std::string(rows_format)},
@@ -204,6 +205,7 @@ class row_writer {
             {"globals", std::to_string(num_globals<G>)},
             {"actions", std::to_string(G::num_actions)},
             {"perspective", "player to move"},
+            {"final", is_final ? "yes" : "no"},
             {"evaluator", settings_.evaluator},
             {"networks", network_names()},
             {"search", settings_.search},

@@ -57,7 +57,8 @@ def signature_of(path):
 class Folders:
     """The shards of `data`: those that are there, or, with `follow`, also those that are written later.
 
-    A shard that has been seen is not looked at again under the same name.
+    A shard that has been seen is not looked at again under the same name. So one that is not final, as a run that
+    was stopped leaves, is taken only where nothing is to come: without `follow`, or at its end.
     """
 
     data: Sequence[str]                  # folders or globs, oldest first; see `find`
@@ -95,11 +96,14 @@ class Folders:
         while True:
             idle = self.idle is not None and time.monotonic() - last >= self.idle
             ending = idle or (self.until is not None and self.until())  # asked first: what was there by then is read
-            parts = self.look(known, None if ending else suspects, limited)
+            parts = self.look(known, suspects, limited)
             if parts:
                 last, limited = time.monotonic(), False
                 yield parts
             elif ending:
+                parts = self.look(known, None, limited)
+                if parts:
+                    yield parts
                 return
             else:
                 time.sleep(self.poll if self.idle is None else min(self.poll, self.idle))
@@ -107,7 +111,8 @@ class Folders:
     def look(self, known, suspects=None, limited=True):
         """The shards whose path is not in `known`, oldest first, as Parts; adds them to `known`.
 
-        Where `limited`, only the newest that are asked for. `suspects` is given where a shard may get better.
+        Where `limited`, only the newest that are asked for. `suspects` is given where a shard may get better,
+        or be written anew.
         """
         parts, count = [], 0
         for path, number in reversed(find(self.data, missing_ok=self.follow)):
@@ -126,11 +131,11 @@ class Folders:
         return parts[::-1]
 
     def rows_of(self, path, suspects):
-        """The number of rows in a shard; 0 if it is bad; None if it is that now, but not unchanged for long."""
+        """The number of rows in a shard; 0 if it is bad; None if it is not final, or bad but not unchanged for long."""
         signature = signature_of(path)
         try:
             with self.opened(path) as shard:
-                return shard.count
+                return shard.count if shard.final or suspects is None else None
         except TensorFileError as problem:
             if suspects is not None and signature is not None:
                 before, since = suspects.get(path, (None, 0))

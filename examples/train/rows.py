@@ -150,6 +150,7 @@ class Shard:
                 self.check(name, dtype, ())
             self.check("network", np.int32, ())
             self.networks = self.identities()
+            self.final = self.file.metadata.get("final", "yes") != "no"  # else it may be written anew
         except TensorFileError:
             self.close()
             raise

@@ -1,4 +1,5 @@
-"""The loader of examples/train reads what selfplay is still writing: two ranks, one of which is killed and goes on."""
+"""The loader of examples/train reads what selfplay is still writing: two ranks, one of which is killed, the other
+stopped; both go on."""
 
 import importlib.util
 import subprocess
@@ -15,13 +16,18 @@ from stream import Loader, Stream
 
 JOB = ["--game", "tictactoe", "--evaluator", "uniform", "--simulations", "100", "--episodes", "4000", "--shard-rows", "512",
        "--threads", "1", "--progress", "0", "--ranks", "2", "--resume"]
-# Plays both ranks, the second one in two processes; then the file `over` is there.
+# Plays both ranks, each in two processes, the first of which is stopped with a signal that it takes, so that what it leaves
+# is read before it is written anew, or with one that it does not; then the file `over` is there.
 WRITER = """
 "$0" "$@" --rank 0 >/dev/null & first=$!
 "$0" "$@" --rank 1 >/dev/null & second=$!
-until [ -e out/rank-00001/rows-000002.safetensors ]; do sleep 0.01; done
+until [ -e out/rank-00001/rows-000002.safetensors ] && [ -e out/rank-00000/rows-000002.safetensors ]; do sleep 0.01; done
 kill -KILL $second
 wait $second 2>/dev/null; echo second $?
+kill -TERM $first
+wait $first; echo first $?
+sleep 1
+"$0" "$@" --rank 0 >/dev/null & first=$!
 "$0" "$@" --rank 1 >/dev/null; echo second $?
 wait $first; echo first $?
 touch over
@@ -33,7 +39,7 @@ class FollowTest(RunTest):
         super().setUp()
         self.out, self.over = self.folder / "out", self.folder / "over"
 
-    def test_every_row_comes_once_while_it_is_written_by_a_run_that_is_killed_meanwhile(self):
+    def test_every_row_comes_once_while_it_is_written_by_runs_that_are_killed_or_stopped_meanwhile(self):
         # A process of its own, as the loader's workers would take along what a thread of this one has open.
         writer = subprocess.Popen(["bash", "-c", WRITER, PROGRAM, *JOB, "--out", self.out], cwd=self.folder, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
@@ -43,7 +49,7 @@ class FollowTest(RunTest):
         for batch in Loader(stream, workers=2):
             early += not self.over.exists()
             found += zip(batch["episode"].tolist(), batch["ply"].tolist(), batch["action"].tolist(), batch["value"].tolist())
-        self.assertEqual(writer.communicate()[0], "second 137\nsecond 0\nfirst 0\n")
+        self.assertEqual(writer.communicate()[0], "second 137\nfirst 143\nsecond 0\nfirst 0\n")
         self.assertGreater(early, 10)
         expected = []
         for path in shards_in(self.out / "rank-00000") + shards_in(self.out / "rank-00001"):

@@ -436,6 +436,32 @@ class Following(Folder):
         go_on.set()
         self.assertEqual(sorted(found + numbers(batches)), list(range(90)))
 
+    def test_a_shard_that_is_not_final_is_read_when_it_is_or_at_the_end(self):
+        def write(name, numbers, final):
+            arrays = {**random_rows(BOARD, len(numbers), seed=1), "episode": np.array(numbers)}
+            self.path(name).unlink(missing_ok=True)  # as a run that goes on does first
+            write_shard(self.path(name), BOARD, arrays, final=final)
+
+        def stopped():
+            write("a/0", range(40), "yes")
+            write("a/1", range(40, 50), "no")
+            write("a/2", range(60, 75), "no")
+
+        stopped()
+        self.assertEqual(sorted(numbers(self.stream())), [*range(50), *range(60, 75)])
+        for settings in (dict(idle=0.1), dict(until=lambda: True)):
+            self.assertEqual(sorted(self.followed(**settings)), [*range(50), *range(60, 75)])
+        looks = []
+
+        def until():
+            looks.append(None)
+            if len(looks) == 5:  # the run goes on; what it left is cut differently now
+                write("a/1", range(40, 80), "yes")
+                write("a/2", range(80, 90), "no")
+            return len(looks) > 8
+
+        self.assertEqual(sorted(self.followed(until=until)), list(range(90)))
+
     def test_it_ends_when_nothing_has_come_for_long_enough(self):
         self.write("a/0", 50)
         began = time.monotonic()

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 namespace {
@@ -82,6 +83,19 @@ std::string json_line(run_news const& now, std::string const& game, int rank) {
   return json.dump() + '\n';
 }
 
+/// Appends the line, or nothing: to a part of it, as on a full disk, the next line would be glued.
+void append(std::filesystem::path const& path, std::string const& line) {
+  batchmate::output_file file(path, O_APPEND);
+  std::error_code no_file;  // but a pipe, say
+  auto const size = std::filesystem::file_size(path, no_file);
+  try {
+    file.write(bytes(line));
+  } catch (batchmate::file_error const&) {
+    if (!no_file) file.truncate(size);
+    throw;
+  }
+}
+
 }  // namespace
 
 metrics_files::metrics_files(std::filesystem::path json_lines, std::filesystem::path prometheus,
@@ -93,8 +107,7 @@ metrics_files::metrics_files(std::filesystem::path json_lines, std::filesystem::
 
 void metrics_files::operator()(run_news const& now) {
   try {
-    if (!json_lines_.empty())
-      batchmate::output_file(json_lines_, O_APPEND).write(bytes(json_line(now, game_, rank_)));
+    if (!json_lines_.empty()) append(json_lines_, json_line(now, game_, rank_));
     if (!prometheus_.empty()) {
       std::string const text = prometheus_text(now, game_, rank_);
       std::array const parts{bytes(text)};

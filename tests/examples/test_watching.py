@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from selfplay_runs import SOURCE, RunTest, finish, metrics_in, run, start, until, write_network
+from selfplay_runs import PROGRAM, SOURCE, RunTest, finish, metrics_in, run, start, until, write_network
 
 QUICK = ["--game", "tictactoe", "--progress", "0", "--threads", "2", "--metrics-every", "0.05"]
 COUNTERS = ["seconds", "episodes", "rows", "boards", "simulations", "batches", "stalls", "networks_refused"]
@@ -99,6 +99,17 @@ class JsonLinesTest(WatchTest):
         self.assertEqual(lines[:len(first)], first)
         self.assertEqual([line["episodes"] for line in (first[-1], lines[-1])], [500, 700])
         self.assertTrue(all(line["episodes"] >= 500 for line in lines[len(first):]))
+
+    def test_a_line_for_which_there_was_no_room_leaves_no_part_to_which_the_next_is_glued(self):
+        job = [*QUICK, "--evaluator", "uniform", "--simulations", "16", "--episodes", "20000", "--metrics", self.metrics]
+        status, _, err = run("-c", 'ulimit -f 2; exec "$0" "$@"', PROGRAM, *job, program="bash")
+        self.assertEqual((status, len(err.splitlines())), (0, 1), err)
+        self.assertIn("no metrics", err)
+        first = self.lines()
+        self.assertGreater(len(first), 0)
+        self.play(*job)
+        self.assertEqual(self.lines()[:len(first)], first)
+        self.assertGreater(len(self.lines()), len(first))
 
     def test_where_nothing_can_be_written_that_is_told_once_and_the_run_goes_on(self):
         status, out, err = run(*QUICK, "--evaluator", "uniform", "--simulations", "8", "--episodes", "20000", "--metrics",

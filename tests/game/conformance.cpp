@@ -19,7 +19,7 @@ namespace {
 template <class G>
 std::string complaint(int games = 20) {
   try {
-    bm::check_game<G>({.games = games, .seed = 3});
+    bm::check_game<G>({.games = games, .seed = 3, .no_move_loses = true});
   } catch (bm::contract_error const& e) {
     return e.what();
   }
@@ -36,7 +36,7 @@ TEST_CASE_TEMPLATE("a shipped game keeps the contract", G, nim, bm::tictactoe, b
                    bm::hex<2>, bm::hex<5>, bm::hex7, bm::hex<8>, bm::hex9, bm::hex11, bm::hex13, bm::hex<19>,
                    bm::hex<2, true>, bm::hex<5, true>, bm::hex<8, true>, bm::hex<13, true>) {
   CHECK(bm::require_game<G>());
-  auto const counts = bm::check_game<G>({.games = 50});
+  auto const counts = bm::check_game<G>({.games = 50, .no_move_loses = true});
   CHECK(counts.games == 50);
   CHECK(counts.first_wins + counts.second_wins + counts.draws == 50);
   CHECK(counts.longest <= G::max_plies);
@@ -75,6 +75,9 @@ struct endless : nim {
 };
 struct overpaid : nim {
   std::optional<float> result() const { return stones == 0 ? std::optional(-2.0f) : std::nullopt; }
+};
+struct turned_result : nim {
+  std::optional<float> result() const { return stones == 0 ? std::optional(bm::win) : std::nullopt; }
 };
 struct not_a_number : nim {
   std::optional<float> result() const {
@@ -212,6 +215,8 @@ TEST_CASE("a game with a planted fault is told what it breaks") {
   CHECK(contains(complaint<stuck>(), "expected a legal action while there is no result, found none"));
   CHECK(contains(complaint<endless>(), "expected an end within max_plies, 3, found a game that goes on"));
   CHECK(contains(complaint<overpaid>(), "expected a result in [-1, 1], found -2"));
+  CHECK(contains(complaint<turned_result>(), "who cannot have won by the other one's move, found 1"));
+  CHECK(bm::check_game<turned_result>().games == 100);
   CHECK(contains(complaint<not_a_number>(), "expected a result in [-1, 1], found nan"));
   CHECK(contains(complaint<over_at_once>(), "expected a default-constructed game to be unfinished"));
   CHECK(contains(complaint<throwing>(), "expected no exception, found one that says 'three stones'"));

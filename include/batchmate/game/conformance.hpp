@@ -21,6 +21,9 @@ namespace batchmate {
 struct check_game_options {
   int games = 100;         ///< random games played, at least 1
   std::uint64_t seed = 1;  ///< the same seed plays the same games
+  /// Set for games that no move loses for whoever makes it, as is so where a goal is reached, but not where points are
+  /// counted at the end: then a result that is a win for the player to move has the wrong perspective.
+  bool no_move_loses = false;
 };
 
 /// What `check_game` saw. "First" is the player who moves from the start.
@@ -190,7 +193,12 @@ class game_checker {
       if (reread) same(seen, view(*reread), "a position read from text and played on");
       if constexpr (game_with_text<G>)
         check_text(position, seen, ply_ == reread_at ? &reread : nullptr, random);
-      if (seen.result) return count(*seen.result);
+      if (seen.result) {
+        holds(!options_.no_move_loses || *seen.result <= 0,
+              "a result for the player to move, who cannot have won by the other one's move, found ",
+              *seen.result);
+        return count(*seen.result);
+      }
 
       holds(ply_ < G::max_plies, "an end within max_plies, ", G::max_plies, ", found a game that goes on");
       auto const choices = static_cast<std::uint32_t>(seen.legal.count());
@@ -309,9 +317,9 @@ class game_checker {
 /// within `max_plies`; answers that depend on the object alone and survive a copy of its bytes and a replay;
 /// no bits beyond the cells or the actions; keys equal for equal positions and different otherwise;
 /// symmetries that are bijections and lead to moved planes, moved legal actions and the same result; text
-/// that is read back, also in the middle of a game, and garbage that is refused. Random games prove nothing
-/// about the rules themselves, nor about whose perspective a result has: test those by counts or by a
-/// position with a known outcome.
+/// that is read back, also in the middle of a game, and garbage that is refused; with `no_move_loses`, whose
+/// perspective results have. Random games prove nothing about the rules themselves: test those by counts or by
+/// positions with known outcomes.
 template <game G>
 check_game_counts check_game(check_game_options options = {}) {
   return game_checker<G>(options).run();

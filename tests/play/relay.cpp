@@ -114,8 +114,9 @@ TEST_CASE("a game that changes over takes along who would have resigned") {
     two_runs const all = play_two(one, next, 1);
     int remembered = 0;
     std::int64_t played_through = 0, saved = 0;
-    for (auto const& [number, e] : all.finished) {
-      CAPTURE(number);
+    for (auto const& entry : all.finished) {
+      bm::episode<G> const& e = entry.second;
+      CAPTURE(e.number);
       bm::sample<G> const* would = nullptr;  // the first move at which somebody would have resigned
       for (auto const& s : e.samples)
         if (!would && s.ply > 0 && s.value < (s.network == 0 ? -0.25f : second_below)) would = &s;

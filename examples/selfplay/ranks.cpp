@@ -1,9 +1,12 @@
+#include <batchmate/play/manifest.hpp>
+
 #include <common/program.hpp>
 #include <common/text.hpp>
 #include <selfplay/ranks.hpp>
 
 #include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
 namespace {
 
@@ -30,12 +33,49 @@ constexpr launcher launchers[] = {{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COM
                                   {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
                                   {"Kubernetes", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS"}};
 
+/// Throws `common::usage_error` if a launcher says which process this is, but not of how many, or the other way round.
+void refuse_half_a_rank() {
+  for (launcher const& from : launchers) {
+    std::string const rank = from.rank, ranks = from.ranks;
+    bool const has_rank = number_of(from.rank).has_value(), has_ranks = number_of(from.ranks).has_value();
+    // Slurm's batch scripts.
+    if (has_rank && !has_ranks && rank != "SLURM_PROCID")
+      throw common::usage_error(
+          rank + ": is one of several processes, which would all play the same; give --ranks, or " + ranks +
+          ", the number of them");
+    if (has_ranks && !has_rank)
+      throw common::usage_error(
+          ranks + ": is the number of processes, which would all play the same; give --rank, or " + rank +
+          ", which of them this is");
+  }
+}
+
 }  // namespace
 
 std::string rank_choice::folder() const {
   char name[32];
   std::snprintf(name, sizeof name, "rank-%05d", rank);
   return name;
+}
+
+void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now) {
+  namespace fs = std::filesystem;
+  auto const refuse = [](fs::path const& run, std::string const& of, int ranks) {
+    throw batchmate::file_error((run / batchmate::manifest_name).string() + ": is of a run of " + of +
+                                " processes, expected " + std::to_string(ranks) +
+                                ": episodes would be played again; take another folder");
+  };
+  std::error_code none;
+  if (now.ranks > 1 && fs::exists(out / batchmate::manifest_name, none)) refuse(out, "1", now.ranks);
+  for (auto const& entry : fs::directory_iterator(out, none)) {
+    auto const name = entry.path().filename().string();
+    if (!name.starts_with("rank-") || (now.ranks > 1 && name == now.folder())) continue;
+    auto const there = batchmate::load_manifest(entry.path());
+    if (!there) continue;
+    auto const ranks = there->find("ranks");
+    auto const of = ranks == there->end() ? std::string("?") : batchmate::printable(ranks->second);
+    if (of != std::to_string(now.ranks)) refuse(entry.path(), of, now.ranks);
+  }
 }
 
 rank_choice find_rank(std::optional<int> rank, std::optional<int> ranks) {
@@ -48,10 +88,7 @@ rank_choice find_rank(std::optional<int> rank, std::optional<int> ranks) {
       found = {*its_rank, *its_ranks, from.name};
       break;
     }
-  if (!rank && !ranks && found.source.empty() && number_of("JOB_COMPLETION_INDEX"))
-    throw common::usage_error(
-        "JOB_COMPLETION_INDEX: is one of several processes, which would all play the same; give --ranks, or "
-        "JOB_COMPLETIONS, the number of them");
+  if (!rank && !ranks && found.source.empty()) refuse_half_a_rank();
   if (rank && !ranks) throw common::usage_error("--rank: needs --ranks, the number of processes");
   if (ranks && !rank && found.source.empty()) {
     if (*ranks > 1)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,9 @@ struct rank_choice {
   /// The rank's folder within the run's: `rank-00002`.
   std::string folder() const;
 };
+
+/// Throws `batchmate::file_error` if a folder for all ranks holds a run of another number of processes.
+void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now);
 
 /// What the flags say; what they leave open, the environment of Slurm's job steps, Open MPI, MPICH and Kubernetes'
 /// indexed jobs. Throws `common::usage_error` for what cannot be.

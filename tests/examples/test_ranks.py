@@ -74,6 +74,13 @@ class WhichOneTest(Ranks):
     def test_an_index_of_kubernetes_alone_is_refused_as_all_would_play_the_same(self):
         self.refused("JOB_COMPLETION_INDEX", "give --ranks", JOB_COMPLETION_INDEX="0")
 
+    def test_half_of_what_a_launcher_says_is_refused_as_all_would_play_the_same(self):
+        for rank, ranks in [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")]:
+            self.refused(f"{rank}: is one of several processes", ranks, "give --ranks", **{rank: "1"})
+            self.refused(f"{ranks}: is the number of processes", rank, "give --rank", **{ranks: "3"})
+        self.refused("SLURM_STEP_NUM_TASKS: is the number", SLURM_STEP_NUM_TASKS="3")
+        self.assertEqual(self.head("--ranks", "4", OMPI_COMM_WORLD_RANK="3"), "3 of 4 (Open MPI), 2 of the episodes")
+
     def test_what_cannot_be_is_refused(self):
         self.refused("--rank: needs --ranks", flags=["--rank", "1"])
         self.refused("--ranks: needs --rank", flags=["--ranks", "2"])
@@ -140,6 +147,23 @@ class UnionTest(Ranks):
         status, _, err = run(*JOB, "--out", out, "--rank", "1", "--ranks", "4", "--resume")
         self.assertEqual(status, 1)
         self.assertIn('cannot resume: the run has "ranks": "3", expected "4"', err)
+
+    def test_a_folder_is_of_one_number_of_ranks_so_that_no_episode_is_played_twice(self):
+        def refused(out, there, of, now, *ranks):
+            for how in [["--resume"], []]:
+                before = sorted(out.rglob("*"))
+                status, _, err = run(*JOB, "--out", out, *ranks, *how)
+                self.assertEqual((status, len(err.splitlines())), (1, 1), err)
+                self.assertIn(f"{out / there}: is of a run of {of} processes, expected {now}: episodes would be", err)
+                self.assertEqual(sorted(out.rglob("*")), before)
+
+        one, three = self.folder / "one", self.folder / "three"
+        self.play(*JOB, "--out", one)
+        refused(one, "run.json", 1, 3, "--rank", "0", "--ranks", "3")
+        self.play(*JOB, "--out", three, "--rank", "1", "--ranks", "3")
+        refused(three, "rank-00001/run.json", 3, 4, "--rank", "3", "--ranks", "4")
+        refused(three, "rank-00001/run.json", 3, 1)
+        self.play(*JOB, "--out", three, "--rank", "0", "--ranks", "3", "--resume")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -112,6 +113,7 @@ class campaign {
   // Beginning.
 
   void open_folder() {
+    refuse_other_ranks(wanted_.out, wanted_.rank);
     using settings = batchmate::run_folder_settings;
     settings s;
     // Every later network of a folder has its own identity in the rows.
@@ -137,8 +139,17 @@ class campaign {
 
   std::string search_identity() const { return common::identity(wanted_.search); }
   std::string evaluator_identity() {
-    if (!only_) only_ = common::make_evaluator<G>(wanted_.evaluator);
+    if (!only_) only_ = evaluator_for(wanted_.evaluator);
     return only_->evaluator.identity();
+  }
+
+  /// Rows, reports and messages name the evaluator, so that its name has to be fit for them.
+  static common::chosen_evaluator<G> evaluator_for(common::evaluator_choice const& choice) {
+    auto made = common::make_evaluator<G>(choice);
+    if (auto const identity = made.evaluator.identity(); identity != shown(identity))
+      throw batchmate::file_error(shown(choice.network) +
+                                  ": expected a name of printable UTF-8, as rows name their network");
+    return made;
   }
 
   bool wait_for_disk(batchmate::disk_full_error const& full) {
@@ -160,7 +171,10 @@ class campaign {
     if (folder_)
       for (auto const& p : folder_->recovered_phases())
         phases_.push_back({p.network, p.place, p.identity, p.file});
-    if (!phases_.empty()) return;
+    if (!phases_.empty()) {
+      if (watch_.is_folder()) watch_.took_copy(wanted_.folder() / phases_.back().file);
+      return;
+    }
     newcomer_ = true;
     phases_.push_back({0, wanted_.rank.rank, "", ""});
     if (watch_.is_folder()) phases_.front().file = keep_first();
@@ -170,7 +184,9 @@ class campaign {
   std::string keep_first() {
     for (;;) {
       try {
-        return keep(watch_.first(), 0);
+        auto const file = watch_.first();
+        watch_.took(file);
+        return keep(file, 0);
       } catch (batchmate::disk_full_error const& full) {
         if (!wait_for_disk(full)) throw;
       }
@@ -179,14 +195,24 @@ class campaign {
 
   /// The network file as it will be read again when the run is resumed: a copy in the run's folder.
   std::string keep(std::filesystem::path const& file, int network) {
-    watch_.took(file);
     return folder_ ? keep_copy(file, wanted_.folder(), network, folder_->oldest_network()) : file.string();
+  }
+
+  std::filesystem::path file_of(phase const& of) const {
+    return folder_ ? wanted_.folder() / of.file : std::filesystem::path(of.file);
+  }
+
+  /// While a network is loaded there are the file's bytes, its numbers, and these as the evaluator orders them.
+  static std::size_t loading_bytes(std::filesystem::path const& file) {
+    std::error_code unknown;
+    auto const size = std::filesystem::file_size(file, unknown);
+    return unknown ? 0 : 3 * size;
   }
 
   made_evaluator make(phase const& of) {
     auto choice = wanted_.evaluator;
-    if (watch_.is_folder()) choice.network = folder_ ? (wanted_.folder() / of.file).string() : of.file;
-    made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : common::make_evaluator<G>(choice)};
+    if (watch_.is_folder()) choice.network = file_of(of).string();
+    made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : evaluator_for(choice)};
     std::string const identity = made.chosen.evaluator.identity();
     if (!of.identity.empty() && identity != of.identity)
       throw batchmate::file_error(of.file + ": cannot resume: episodes from " + std::to_string(of.first) +
@@ -203,11 +229,29 @@ class campaign {
     facts_ = {first.chosen.network, first.of.identity, first.chosen.note, search_identity(),
               batching_.identity()};
     // The program, its libraries and the network are there; of networks from a folder a second one comes.
-    facts_.held_bytes = resident_bytes() + (resident > 1 ? made : 0);
+    std::size_t const now = resident_bytes() + overhead_bytes(batching_, wanted_.threads, resident);
+    facts_.held_bytes = now + (resident > 1 ? std::max(made, loading_bytes(file_of(first.of))) : 0);
     auto const fixed = facts_.held_bytes + (wanted_.out.empty() ? std::size_t{0} : folder_bytes_);
     facts_.planned_bytes =
         hold_to_limit<G>(wanted_, batching_, e, fixed, resident, facts_.note) - facts_.held_bytes;
     facts_.batching = batching_.identity();
+    current_bytes_ = made + run_bytes(e);
+    base_bytes_ = now - made + (wanted_.out.empty() ? std::size_t{0} : folder_bytes_);
+  }
+
+  /// Of the games of one run, whose evaluator this is.
+  std::size_t run_bytes(batchmate::any_evaluator<G> const& evaluator) const {
+    auto const search = common::search_of<G>(wanted_.search);
+    auto const plan = batching_.plan({wanted_.threads, search.max_rows()});
+    return planned_bytes<G>(search, plan, wanted_.threads, evaluator);
+  }
+
+  /// Throws `common::usage_error` if a network that takes so much with its games does not fit beside the one at work.
+  void hold_newcomer_to_limit(std::size_t bytes) const {
+    std::size_t const needed = base_bytes_ + current_bytes_ + bytes;
+    if (wanted_.memory_limit > 0 && needed > wanted_.memory_limit)
+      throw common::usage_error("--memory-limit: both networks can need " + bytes_text(needed) +
+                                ", the limit is " + bytes_text(wanted_.memory_limit));
   }
 
   // Phases.
@@ -368,6 +412,7 @@ class campaign {
         offer_.reset();
       }
       newcomer_ = true;
+      current_bytes_ = newcomer_bytes_;
       note(text_, "episodes from " + grouped(next.of.first) + " on: " + next.chosen.network);
       start(std::move(next));
     } else {
@@ -413,7 +458,12 @@ class campaign {
     if (!file) return;
     int const network = runs_.back()->of.network + 1;
     try {
+      watch_.took(*file);
+      hold_newcomer_to_limit(loading_bytes(*file));
+      std::size_t const before = resident_bytes();
       auto made = make({network, 0, "", keep(*file, network)});
+      newcomer_bytes_ = std::max(before, resident_bytes()) - before + run_bytes(made.chosen.evaluator);
+      hold_newcomer_to_limit(newcomer_bytes_);
       if (made.of.identity == runs_.back()->of.identity) return drop(network);
       try_out(made.chosen.evaluator);
       std::lock_guard lock(mutex_);
@@ -425,6 +475,8 @@ class campaign {
       refuse(*file, network, e.what());
     } catch (common::usage_error const& e) {
       refuse(*file, network, e.what());
+    } catch (std::bad_alloc const&) {
+      refuse(*file, network, "out of memory");
     }
   }
 
@@ -448,10 +500,9 @@ class campaign {
   }
 
   void refuse(std::filesystem::path const& file, int network, char const* why) {
-    watch_.took(file);
     drop(network);
     ++refused_;
-    note(stderr, "the network " + file.string() + " is refused, the one before stays: " + why);
+    note(stderr, shown("the network " + file.string() + " is refused, the one before stays: " + why));
   }
 
   run_news news() {
@@ -487,6 +538,8 @@ class campaign {
   std::optional<common::chosen_evaluator<G>> only_;  // made to know its identity
   std::optional<batchmate::run_folder<G>> folder_;
   std::size_t folder_bytes_ = 0;
+  // Can be needed by all but the networks and their games, by the newest run, and by the one that is offered.
+  std::size_t base_bytes_ = 0, current_bytes_ = 0, newcomer_bytes_ = 0;
   std::atomic<bool> told_disk_full_{false};
   batchmate::openings<G> opening_;
   batching_choice batching_;

@@ -51,6 +51,14 @@ int games_that_fit(batchmate::any_search<G> const& search, batchmate::batch_plan
   return fitting;
 }
 
+/// What a process takes beside what is planned, in bytes: 2 MiB of buffers, texts and fragments, and for every thread
+/// its stack and its share of the allocator's arenas and of the libraries' scratch (190 to 240 KiB were found).
+inline std::size_t overhead_bytes(batching_choice const& batching, int threads, int resident) {
+  auto const* const queue = std::get_if<batchmate::shared_queue>(&batching.policy);
+  int const all = resident * (threads + (queue ? queue->processors : 0));
+  return (std::size_t{2} << 20) + static_cast<std::size_t>(all) * (std::size_t{256} << 10);
+}
+
 /// What the job can need, in bytes: `resident` runs at a time, and `fixed` bytes beside them. Where that is more than
 /// the limit, takes fewer games in flight and says so in `note`; throws `batchmate::contract_error`, which says how
 /// many would fit, if the number was asked for.
@@ -65,7 +73,13 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
   if (wanted.memory_limit == 0 || planned <= wanted.memory_limit) return planned;
   std::size_t const left = wanted.memory_limit > fixed ? (wanted.memory_limit - fixed) / times : 0;
   int const games = games_that_fit<G>(search, plan, wanted.threads, evaluator, left);
-  std::string const needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
+  std::string needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
+  if (games == 0) {
+    auto one = plan;
+    one.games = 1;
+    needed +=
+        ", one needs " + bytes_text(fixed + times * planned_bytes<G>(search, one, wanted.threads, evaluator));
+  }
   if (games == 0 || wanted.games)
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
                                     bytes_text(wanted.memory_limit) +

@@ -1,10 +1,12 @@
 #include <batchmate/net/atomic_file.hpp>
+#include <batchmate/net/json.hpp>
+#include <batchmate/net/safetensors.hpp>
 
 #include <selfplay/network_folder.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <limits>
 #include <span>
 #include <system_error>
 
@@ -36,17 +38,33 @@ fs::path network_folder::first() const {
 
 std::optional<fs::path> network_folder::newer() const {
   auto const found = newest();
-  if (!found || found == taken_) return std::nullopt;
+  if (!found || (taken_ && *found <= *taken_)) return std::nullopt;
   return found->second;
 }
 
 void network_folder::took(fs::path const& file) {
   std::error_code gone;
   auto const time = fs::last_write_time(file, gone);
-  if (!gone) taken_ = stamp{time, file};
+  if (!gone) before_ = std::exchange(taken_, stamp{time, file});
 }
 
-void network_folder::again() { taken_.reset(); }
+void network_folder::took_copy(fs::path const& copy) {
+  std::error_code gone;
+  auto const time = fs::last_write_time(copy, gone);
+  if (!gone) taken_ = stamp{time, folder_ / copy.filename()};
+}
+
+void network_folder::again() { taken_ = before_; }
+
+std::string shown(std::string_view text) {
+  std::string all;
+  while (!text.empty()) {
+    auto const length = static_cast<std::size_t>(std::max(1, batchmate::utf8_length(text)));
+    all += batchmate::printable(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return all;
+}
 
 namespace {
 
@@ -61,13 +79,17 @@ fs::path place_of_copy(int network) {
 }  // namespace
 
 std::string keep_copy(fs::path const& file, fs::path const& run_folder, int network, int oldest_needed) {
-  auto const bytes = batchmate::read_file(file, std::numeric_limits<std::size_t>::max());
+  std::error_code unknown;
+  auto const time = fs::last_write_time(file, unknown);
+  (void)batchmate::tensor_file(file);  // what is no network may be huge, and is refused before it is read
+  auto const bytes = batchmate::read_file(file, std::size_t{1} << 32);
   fs::path const name = place_of_copy(network) / file.filename();
   drop_copy(run_folder, network);  // of one that was refused
   batchmate::make_folder(run_folder / place_of_copy(network));
   std::array<std::span<std::byte const>, 1> const parts{bytes};
   batchmate::write_file_atomically(run_folder / name, parts);
   std::error_code failed;
+  if (!unknown) fs::last_write_time(run_folder / name, time, failed);  // a resumed run looks for newer ones
   for (auto const& entry : fs::directory_iterator(run_folder / copies, failed)) {
     int number = -1;
     if (std::sscanf(entry.path().filename().c_str(), "%d", &number) == 1 && number < oldest_needed &&

@@ -320,6 +320,12 @@ class RefusalTest(FolderTest):
         self.wait_for(process, lambda: refused() == [len(bad) + 1], "a folder to be refused")
         os.mkfifo(self.networks / "pipe.safetensors")
         self.wait_for(process, lambda: refused() == [len(bad) + 2], "a pipe to be refused")
+        os.truncate(publish(self.made / "empty", self.networks, "huge.safetensors"), 1 << 40)
+        self.wait_for(process, lambda: refused()[0] >= len(bad) + 3, "a huge file to be refused")
+        # Rows name their network, so that this one would break the shard that it is in.
+        unprintable = os.fsdecode(b"b\xff.safetensors")
+        publish(self.network("good"), self.networks, unprintable)
+        self.wait_for(process, lambda: refused()[0] >= len(bad) + 4, "a name that is no text to be refused")
         (self.networks / "link.safetensors").symlink_to("nowhere")
         self.assertEqual([phase.network for phase in self.phases()], [0])
         self.more_shards(process, 1)
@@ -328,11 +334,53 @@ class RefusalTest(FolderTest):
         names = lambda: {name for played in episodes(self.out).values() for name in networks_of(played)}
         self.wait_for(process, lambda: len(names()) > 1, "its rows")
         lines = self.stop(process).splitlines()
-        for name in [*bad, "folder", "pipe"]:
+        for name in [*bad, "folder", "pipe", "b?"]:
             told = [line for line in lines if f"{name}.safetensors is refused, the one before stays: " in line]
             self.assertEqual(len(told), 1, lines)
+        self.assertTrue(any("huge.safetensors is refused" in line for line in lines), lines)
         self.assertEqual(len(names()), 2)
         self.assertLessEqual({path.name for path in (self.out / "networks").iterdir()}, {"000000", "000001"})
+
+    def test_a_network_whose_name_is_no_text_is_refused_in_one_line(self):
+        path = shutil.copy(self.network("good"), self.made / os.fsdecode(b"b\xff\x1b.safetensors"))
+        for more in [[], ["--out", self.out], ["--metrics", self.folder / "m"]]:
+            status, _, err = run("--game", "tictactoe", *PLAY, "--network", path, "--episodes", 20, *more)
+            self.assertEqual((status, len(err.splitlines())), (1, 1), err)
+            self.assertIn("b??.safetensors: expected a name of printable UTF-8", err)
+
+    @unittest.skipIf("BATCHMATE_SANITIZE" in os.environ, "a sanitizer's own memory is resident, too")
+    def test_a_newcomer_that_does_not_fit_the_memory_limit_is_refused_with_the_bytes(self):
+        self.publish("first")
+        large = write_network(self.made / "large.safetensors", "tictactoe", 1, value_channels=512, hidden=8192)
+        self.assertGreater(large.stat().st_size, 100 << 20)
+        process = self.begin(SMALL, *ENDLESS, "--memory-limit", "60M", "--metrics", self.folder / "m", "--metrics-every",
+                             "0.05", "--summary", self.folder / "summary")
+        last = lambda: metrics_in(self.folder / "m")[-1:]
+        self.wait_for(process, last, "metrics")
+        self.publish("large")
+        self.wait_for(process, lambda: last()[0]["networks_refused"] == 1 or last()[0]["network"] == 1, "an answer")
+        self.publish("second")
+        self.wait_for(process, lambda: self.has_taken("second"), "a small network after it")
+        err = self.stop(process)
+        self.assertRegex(err, r"large.safetensors is refused, .*--memory-limit: both networks can need .* MiB, the limit")
+        self.assertLess(json.loads((self.folder / "summary").read_text())["peak_memory_bytes"], 60 << 20)
+
+    def test_an_older_network_is_none_to_go_back_to(self):
+        self.publish("first")
+        newest = self.publish("second")
+        process = self.begin(SMALL, *ENDLESS)
+        self.more_shards(process, 1)
+        newest.unlink()
+        self.more_shards(process, 6)
+        self.kill(process)
+        process = self.begin(SMALL, *ENDLESS, "--resume")
+        self.more_shards(process, 6)
+        self.publish("third")
+        self.wait_for(process, lambda: self.has_taken("third"), "a newer one")
+        self.assertEqual([Path(phase.file).stem for phase in self.phases()][-2:], ["second", "third"])
+        self.stop(process)
+        self.assertEqual(len({name for played in episodes(self.out).values() for name in networks_of(played)}
+                             - {self.phases()[-1].identity}), 1)
 
 
 class SwitchTest(FolderTest):

@@ -13,7 +13,7 @@ namespace common {
 
 /// What signals do to a program that runs for long. The first SIGINT, SIGTERM or SIGHUP, as of a terminal that is closed,
 /// is a stop request; under `nohup` SIGHUP is nothing. A second one ends the program at once, unless it comes within
-/// a second of the first: `timeout` and terminals signal a process and its group. SIGPIPE and SIGXFSZ are ignored, so
+/// 100 ms of the first: `timeout` and terminals signal a process and its group. SIGPIPE and SIGXFSZ are ignored, so
 /// that a write fails with a reason. Make it before any other thread, which inherits that these signals are not
 /// delivered to it.
 class interrupt_watch {
@@ -49,7 +49,7 @@ class interrupt_watch {
       if (int none = 0; received_.compare_exchange_strong(none, signal)) {
         first_ = now;
         stop_.request_stop();
-      } else if (now - first_ > std::chrono::seconds(1)) {
+      } else if (now - first_ > std::chrono::milliseconds(100)) {
         std::_Exit(128 + signal);
       }
     }

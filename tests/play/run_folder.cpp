@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -391,6 +392,23 @@ TEST_CASE("which network plays from where is known to a later process, and every
     }
   }
   CHECK(rows > 100);
+}
+
+TEST_CASE("no other network takes the place of one that a damaged journal has lost") {
+  temporary_folder const folder;
+  {
+    bm::run_folder<G> run(in(folder), {});
+    run.begin_phase(0, 0, "first network", "a.safetensors");
+    for (auto const& e : games()) run(e);
+  }
+  auto const first =
+      bm::journal::read(folder / "journal").records.at(0);  // says how many episodes shards hold
+  std::filesystem::resize_file(folder / "journal", 20 + 8 + first.size());
+  bm::run_folder<G> run(in(folder, earlier::resume), {});
+  REQUIRE(run.recovered_phases().empty());
+  CHECK_THROWS_WITH_AS(run.begin_phase(0, 0, "another network", "b.safetensors"),
+                       doctest::Contains("journal: is damaged: names no network for episode 0"),
+                       bm::file_error);
 }
 
 TEST_CASE("a journal that ends in the middle of an episode loses that one alone") {

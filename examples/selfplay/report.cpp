@@ -17,6 +17,8 @@
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -25,6 +27,12 @@ std::string formatted(char const* format, Parts... parts) {
   std::array<char, 256> text;
   std::snprintf(text.data(), text.size(), format, parts...);
   return text.data();
+}
+
+std::string joined(std::vector<std::string> const& parts, char const* between) {
+  std::string line;
+  for (auto const& part : parts) line += (line.empty() ? "" : between) + part;
+  return line;
 }
 
 /// Three digits, whole above 100, with separators.
@@ -201,21 +209,32 @@ void progress_lines::operator()(run_news const& now) {
   auto const rate = [&](auto count, auto counted_before) {
     return step > 0 ? static_cast<double>(count - counted_before) / step : 0;
   };
-  std::string line;
-  if (episodes_ > 0) line = formatted("%3d %%  ", static_cast<int>(100 * now.kept.episodes / episodes_));
-  line += grouped(now.kept.episodes) + (episodes_ > 0 ? "/" + grouped(episodes_) : "") + " games  " +
-          rate_text(rate(s.episodes, before.episodes)) + " games/s  " +
-          rate_text(rate(s.boards, before.boards)) + " boards/s  batch " + rate_text(s.mean_batch()) +
-          formatted("  waiting %.0f %%  ", 100 * s.waiting_share) + bytes_text(now.resident_bytes);
-  if (episodes_ > 0)
-    line += "  ETA " + (s.episodes > 0 ? duration_text(static_cast<double>(episodes_ - now.kept.episodes) *
-                                                       s.seconds / static_cast<double>(s.episodes))
-                                       : "-");
+  bool const ends = episodes_ > 0;
+  std::string const played = grouped(now.kept.episodes) + (ends ? "/" + grouped(episodes_) : "") + " games";
+  std::vector<std::string> parts;
+  if (ends) parts.push_back(formatted("%3d %%", static_cast<int>(100 * now.kept.episodes / episodes_)));
+  parts.push_back(played);
+  parts.push_back(rate_text(rate(s.episodes, before.episodes)) + " games/s");
+  parts.push_back(rate_text(rate(s.boards, before.boards)) + " boards/s");
+  parts.push_back("batch " + rate_text(s.mean_batch()));
+  parts.push_back(formatted("overlap %.0f %%", 100 * (1 - s.waiting_share)));
+  parts.push_back(bytes_text(now.resident_bytes));
+  if (ends)
+    parts.push_back("ETA " + (s.episodes > 0
+                                  ? duration_text(static_cast<double>(episodes_ - now.kept.episodes) *
+                                                  s.seconds / static_cast<double>(s.episodes))
+                                  : "-"));
   if (s.evaluator.busy_seconds > 0)
-    line += formatted("  device %.0f %%", 100 * s.evaluator.busy_seconds / s.seconds);
+    parts.push_back(formatted("device %.0f %%", 100 * s.evaluator.busy_seconds / s.seconds));
+  std::string line = joined(parts, "  ");
+  std::size_t const width = live_ ? static_cast<std::size_t>(columns_of(to_) - 1) : line.size();
+  if (line.size() > width) {  // without what the share of the games played says, too
+    if (ends) std::erase(parts, played);
+    line = joined(parts, " ");
+  }
   before_ = now;
   if (!live_) line = duration_text(s.seconds) + "  " + line;
-  if (live_) line.resize(std::min(line.size(), static_cast<std::size_t>(columns_of(to_) - 1)));
+  if (live_) line.resize(std::min(line.size(), width));
   std::fprintf(to_, live_ ? "\r%s\033[K" : "%s\n", line.c_str());
   send(to_);
 }

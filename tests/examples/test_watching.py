@@ -1,16 +1,20 @@
 """What a run says for machines: lines of JSON and Prometheus' text, with just the fields of docs/running.md."""
 
+import fcntl
 import importlib.util
 import json
 import math
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
-from selfplay_runs import PROGRAM, SOURCE, RunTest, finish, metrics_in, run, start, until, write_network
+from selfplay_runs import PROGRAM, SOURCE, RunTest, environment, finish, metrics_in, run, start, until, write_network
 
 QUICK = ["--game", "tictactoe", "--progress", "0", "--threads", "2", "--metrics-every", "0.05"]
 COUNTERS = ["seconds", "episodes", "rows", "boards", "simulations", "batches", "stalls", "networks_refused"]
@@ -209,6 +213,40 @@ class CommandTest(WatchTest):
         pod = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"][0]
         self.assertEqual(pod["env"], [{"name": "JOB_COMPLETIONS", "value": counts[0]}])
         self.assertEqual((pod["args"][0], pod["args"][-1]), ("selfplay", "--resume"))
+
+
+class TerminalTest(RunTest):
+    def lines_at(self, columns):
+        """What a run writes over and over on a terminal of that width."""
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([PROGRAM, "--game", "tictactoe", "--evaluator", "uniform", "--episodes", "20000",
+                                    "--simulations", "50", "--threads", "1", "--progress", "0.02"],
+                                   stdin=subprocess.DEVNULL, stdout=end, stderr=end, env=environment())
+        os.close(end)
+        self.addCleanup(process.kill)
+        text = b""
+        while True:
+            try:
+                text += os.read(terminal, 65536)
+            except OSError:  # the other end is closed
+                break
+        os.close(terminal)
+        self.assertEqual(process.wait(), 0, text)
+        return [line.removesuffix("\033[K") for line in re.findall(r"\r([^\r\n]*)", text.decode()) if "boards/s" in line]
+
+    def test_the_line_of_progress_has_all_its_parts_on_eighty_columns(self):
+        parts = r" +\d+ %( +[\d,]+/20,000 games)? +\S+ games/s +\S+ boards/s +batch \S+ +overlap \d+ % +[\d.]+ \wi?B +ETA \S+"
+        lines = self.lines_at(80)
+        self.assertGreater(len(lines), 3)
+        for line in lines:
+            self.assertRegex(line, f"^{parts}$")
+            self.assertLess(len(line), 80)
+        self.assertTrue(all("games  " in line for line in self.lines_at(200)))
+
+    def test_a_narrow_terminal_cuts_the_line(self):
+        for line in self.lines_at(30):
+            self.assertEqual(len(line), 29)
 
 
 if __name__ == "__main__":

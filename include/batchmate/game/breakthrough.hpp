@@ -89,7 +89,9 @@ class breakthrough {
 
   /// `breakthrough8` on 8 x 8 cells, `breakthrough5x4` on 5 rows of 4.
   static std::string name() {
-    return "breakthrough" + std::to_string(Rows) + (Rows == Columns ? "" : "x" + std::to_string(Columns));
+    std::string text = "breakthrough" + std::to_string(Rows);
+    if (Rows != Columns) text.append("x").append(std::to_string(Columns));
+    return text;
   }
 
   /// From and to, such as `b2c3`. Either player counts rows from its own side, 1 to Rows, and columns from `a`.

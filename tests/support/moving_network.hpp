@@ -27,19 +27,17 @@ struct moving_network {
     auto const num_actions = static_cast<std::size_t>(layout.num_actions);
     std::vector<std::uint64_t> moved(static_cast<std::size_t>(layout.words()));
     std::vector<float> answered(num_actions), by_action(num_actions);
-    auto const for_legal = [&layout](std::uint64_t const* row, auto&& visit) {
-      batchmate::row_symmetries::for_each_bit(row + layout.plane_words(), layout.legal_words(), visit);
-    };
     for (int b = 0; b < rows.count; ++b) {
       int const symmetry = static_cast<int>(rows.row(b)[layout.symmetry_word()]);
       *named += symmetry > 0;
       symmetries.move(symmetry, rows.row(b), moved.data());
       network.answer({1, layout, moved.data(), rows.values + b, answered.data()});
       float const* next = answered.data();
-      for_legal(moved.data(), [&](int action) { by_action[static_cast<std::size_t>(action)] = *next++; });
+      symmetries.for_each_legal(moved.data(),
+                                [&](int action) { by_action[static_cast<std::size_t>(action)] = *next++; });
       float* prior = rows.priors_of(b);
       std::uint16_t const* const there = symmetries.actions.data() + symmetry * layout.num_actions;
-      for_legal(rows.row(b), [&](int action) { *prior++ = by_action[there[action]]; });
+      symmetries.for_each_legal(rows.row(b), [&](int action) { *prior++ = by_action[there[action]]; });
     }
   }
   void wait(int) const {}

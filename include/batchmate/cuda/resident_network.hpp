@@ -142,8 +142,7 @@ class resident_network {
   template <class Element>
   void enqueue_input(activations const& on, int rows, cudaStream_t stream) const {
     auto const* const packed = reinterpret_cast<std::uint64_t const*>(on.packed_rows.get());
-    auto* const symmetry =
-        symmetries_.count > 0 ? reinterpret_cast<std::int32_t*>(on.symmetry.get()) : nullptr;
+    std::int32_t* const symmetry = symmetry_of_rows(on);
     constexpr int threads = 256;
     if (symmetry)
       kernels::launch("find_symmetry", kernels::find_symmetry<>, kernels::blocks_for(rows, threads), threads,
@@ -190,27 +189,30 @@ class resident_network {
     };
     dense("policy", net_.policy(), features, net_.places().policy, logits);
     dense("value_hidden", net_.hidden(), features + net_.value_channel(), net_.places().hidden, hidden);
-    bool const symmetric = symmetries_.count > 0;
-    kernels::answer_arguments const arguments{
-        reinterpret_cast<std::uint64_t const*>(on.packed_rows.get()),
-        on.layout,
-        rows,
-        logits,
-        net_.policy().stride,
-        hidden,
-        net_.hidden().stride,
-        net_.hidden().outputs,
-        floats_at(net_.places().value.weights),
-        floats_at(net_.places().value.bias),
-        net_.value_outputs(),
-        names_,
-        symmetric ? reinterpret_cast<std::int32_t const*>(on.symmetry.get()) : nullptr,
-        reinterpret_cast<float*>(on.values.get()),
-        reinterpret_cast<float*>(on.priors.get()),
-        reinterpret_cast<receipt*>(on.times.get())};
+    kernels::answer_arguments const arguments{reinterpret_cast<std::uint64_t const*>(on.packed_rows.get()),
+                                              on.layout,
+                                              rows,
+                                              logits,
+                                              net_.policy().stride,
+                                              hidden,
+                                              net_.hidden().stride,
+                                              net_.hidden().outputs,
+                                              floats_at(net_.places().value.weights),
+                                              floats_at(net_.places().value.bias),
+                                              net_.value_outputs(),
+                                              names_,
+                                              symmetry_of_rows(on),
+                                              reinterpret_cast<float*>(on.values.get()),
+                                              reinterpret_cast<float*>(on.priors.get()),
+                                              reinterpret_cast<receipt*>(on.times.get())};
     constexpr int threads = 4 * lanes;
     kernels::launch("answer", kernels::answer<>, kernels::blocks_for(std::int64_t{rows} * lanes, threads),
                     threads, stream, arguments);
+  }
+
+  /// Where each row's symmetry is noted, or null if there are none.
+  std::int32_t* symmetry_of_rows(activations const& on) const {
+    return symmetries_.count > 0 ? reinterpret_cast<std::int32_t*>(on.symmetry.get()) : nullptr;
   }
 
   float const* floats_at(std::size_t place) const {

@@ -60,9 +60,9 @@ class answer_table {
                 static_cast<std::size_t>(layout.num_actions + 1) * sizeof(float));
   }
   /// A hash of a row's words, never 0.
-  static std::uint64_t hash_of(std::uint64_t const* row, std::size_t words) {
+  static std::uint64_t hash_of(std::uint64_t const* row, int words) {
     std::uint64_t hash = 0;
-    for (std::size_t i = 0; i < words; ++i) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[i] + 1);
+    for (int i = 0; i < words; ++i) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[i] + 1);
     return hash | 1;
   }
 
@@ -233,10 +233,7 @@ class cached {
   /// The rows of one slot that are being evaluated, each once.
   struct slot_state {
     slot_state(E& inner, reservation const& wanted)
-        : max_rows(wanted.max_rows),
-          layout(wanted.layout),
-          words(static_cast<std::size_t>(layout.words())),
-          buffer(inner, layout, max_rows) {
+        : max_rows(wanted.max_rows), layout(wanted.layout), buffer(inner, layout, max_rows) {
       auto const n = static_cast<std::size_t>(max_rows);
       hashes.resize(n);
       index.resize(std::bit_ceil(2 * std::max<std::size_t>(n, 1)));
@@ -256,10 +253,12 @@ class cached {
       std::size_t at = hash >> 1 & index_mask;
       for (; index[at] >= 0; at = (at + 1) & index_mask) {
         auto const miss = static_cast<std::size_t>(index[at]);
-        if (hashes[miss] == hash && std::memcmp(buffer.row(index[at]), row, words * 8) == 0) return index[at];
+        if (hashes[miss] == hash &&
+            std::memcmp(buffer.row(index[at]), row, static_cast<std::size_t>(layout.row_bytes)) == 0)
+          return index[at];
       }
       hashes[static_cast<std::size_t>(misses)] = hash;
-      std::copy_n(row, words, buffer.row(misses));
+      std::copy_n(row, layout.words(), buffer.row(misses));
       return index[at] = misses++;
     }
 
@@ -282,7 +281,6 @@ class cached {
 
     int max_rows;
     row_layout layout;
-    std::size_t words;  // of a row
     pending_batch pending;
     raw_batch asked{};
     int misses = 0;
@@ -318,7 +316,7 @@ class cached {
     cache_counts counted = counts_;
     for (int b = 0; b < rows.count; ++b) {
       std::uint64_t const* const bytes = rows.row(b);
-      std::uint64_t const hash = answer_table::hash_of(bytes, state.words);
+      std::uint64_t const hash = answer_table::hash_of(bytes, state.layout.words());
       int const legal = state.legal_actions(bytes);
       if (room_.at->table.find(hash, bytes, legal, rows.values[b], rows.priors_of(b))) {
         ++counted.hits;

@@ -28,7 +28,8 @@ struct reservation {
 ///  processor).
 ///
 /// Both calls may throw; `wait` is where the failure of asynchronous work surfaces. The answer for a row must
-/// depend on that row's position, and the symmetry it names, alone: not on its neighbours, its place, the batch's size or the slot.
+/// depend on that row's position, and the symmetry it names, alone: not on its neighbours, its place, the
+/// batch's size or the slot.
 ///
 /// Optional, with what is assumed where it is missing:
 ///  - `void reserve(reservation const&)`: called once before the first batch; allocates, and throws

@@ -52,6 +52,13 @@ struct row_symmetries {
     std::copy_n(row + legal, (layout.num_globals + 1) / 2, to + legal);
   }
 
+  /// Calls `visit(action)` for every legal action of a row, ascending.
+  template <class Visit>
+  void for_each_legal(std::uint64_t const* row, Visit&& visit) const {
+    for_each_bit(row + layout.plane_words(), layout.legal_words(), visit);
+  }
+
+ private:
   /// Calls `visit(i)` for every bit i that is set in some words, ascending.
   template <class Visit>
   static void for_each_bit(std::uint64_t const* words, int count, Visit&& visit) {
@@ -59,7 +66,6 @@ struct row_symmetries {
       for (std::uint64_t rest = words[w]; rest; rest &= rest - 1) visit(w * 64 + std::countr_zero(rest));
   }
 
- private:
   /// Planes that say something of the whole position are set in full, and stay so.
   static bool all_set(std::uint64_t const* words, int bits) {
     for (; bits >= 64; bits -= 64, ++words)
@@ -236,11 +242,8 @@ class symmetric {
   /// the answers to a position and to its images are the same.
   void take_back(slot_state& state, int b) const {
     row_layout const& layout = symmetries_->layout;
-    auto const for_legal = [&layout](std::uint64_t const* row, auto&& visit) {
-      row_symmetries::for_each_bit(row + layout.plane_words(), layout.legal_words(), visit);
-    };
     double* const sums = state.sums.data();
-    for_legal(state.asked.row(b), [sums](int action) { sums[action] = 0; });
+    symmetries_->for_each_legal(state.asked.row(b), [sums](int action) { sums[action] = 0; });
     raw_batch const answered = state.buffer.view(state.asked.count * shown());
     double value = 0;
     for (int i = 0; i < shown(); ++i) {
@@ -248,11 +251,12 @@ class symmetric {
       std::uint16_t const* const back = symmetries_->unactions.data() + symmetry * layout.num_actions;
       float const* prior = answered.priors_of(row);
       value += answered.values[row];
-      for_legal(answered.row(row), [&](int action) { sums[back[action]] += *prior++; });
+      symmetries_->for_each_legal(answered.row(row), [&](int action) { sums[back[action]] += *prior++; });
     }
     state.asked.values[b] = static_cast<float>(value / shown());
     float* prior = state.asked.priors_of(b);
-    for_legal(state.asked.row(b), [&](int action) { *prior++ = static_cast<float>(sums[action] / shown()); });
+    symmetries_->for_each_legal(state.asked.row(b),
+                                [&](int action) { *prior++ = static_cast<float>(sums[action] / shown()); });
   }
 
   E inner_;

@@ -1,12 +1,6 @@
 #pragma once
 
-#include <batchmate/game/breakthrough.hpp>
-#include <batchmate/game/connect4.hpp>
-#include <batchmate/game/go.hpp>
-#include <batchmate/game/hex.hpp>
-#include <batchmate/game/mnk.hpp>
-#include <batchmate/game/othello.hpp>
-#include <batchmate/game/tictactoe.hpp>
+#include <batchmate/batchmate.hpp>
 
 #include <common/program.hpp>
 

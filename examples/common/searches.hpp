@@ -1,21 +1,39 @@
 #pragma once
 
-#include <batchmate/search/any_search.hpp>
-#include <batchmate/search/gumbel.hpp>
-#include <batchmate/search/puct.hpp>
-#include <batchmate/search/puct_graph.hpp>
-#include <batchmate/search/top_k.hpp>
+#include <batchmate/batchmate.hpp>
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace common {
 
-/// The searches that the programs know. A new one is added here, and its settings in support/searches.cpp.
-using search_choice =
-    std::variant<batchmate::puct, batchmate::gumbel, batchmate::puct_graph, batchmate::top_k>;
+/// A search as the programs know it.
+template <class S>
+struct search_row {
+  char const* name;  ///< for `--search`
+  char const* help;  ///< what `--help` says of it
+  S settings;        ///< unless a flag changes them
+};
+
+template <class S>
+search_row(char const*, char const*, S) -> search_row<S>;
+
+/// The searches that the programs know, the usual one first. A new one is a line here; which of its settings have
+/// flags is said in support/searches.cpp.
+inline constexpr std::tuple search_table{
+    search_row{"puct", "AlphaZero's", batchmate::puct{.simulations = 100}},
+    search_row{"gumbel", "Gumbel AlphaZero's", batchmate::gumbel{.simulations = 100}},
+    search_row{"graph", "puct that shares equal positions", batchmate::puct_graph{.simulations = 100}},
+    search_row{"topk", "a tree of fixed widths, minimax", batchmate::top_k{}}};
+
+template <class... S>
+std::variant<S...> choice_among(std::tuple<search_row<S>...> const&);
+
+/// One search of the table, with settings.
+using search_choice = decltype(choice_among(search_table));
 
 /// The most rows that one tree fills in one step.
 inline int max_rows(search_choice const& chosen) {
@@ -32,8 +50,15 @@ inline std::string identity(search_choice const& chosen) {
 template <batchmate::game_with_text G>
 batchmate::any_search<G> search_of(search_choice const& chosen);
 
-/// The searches by name, with their settings' defaults.
-std::vector<std::pair<std::string, search_choice>> known_searches();
+/// A search of the table at run time.
+using known_search = search_row<search_choice>;
+
+/// The table's searches, in its order.
+std::vector<known_search> known_searches();
+
+/// The same as a match plays them: without noise, and with the best move unless a flag asks for something else, as it is
+/// to show strength.
+std::vector<known_search> strongest_searches();
 
 /// The keys of a search's settings.
 std::vector<std::string> setting_keys(search_choice search);

@@ -5,19 +5,10 @@
 #include <cstddef>
 #include <string_view>
 
-using common::search_choice, common::change_setting, common::listed, common::set, common::setting_keys,
-    common::settings_in, common::split;
+using common::change_setting, common::known_search, common::listed, common::set, common::setting_keys,
+    common::settings_in, common::split, common::strongest_searches;
 
 namespace {
-
-/// The searches by name. Noise is off and the best move is played unless a player asks for something else: a match is
-/// to show strength.
-std::vector<std::pair<std::string, search_choice>> searches() {
-  return {{"puct", batchmate::puct{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
-          {"gumbel", batchmate::gumbel{.simulations = 100, .noise_scale = 0}},
-          {"graph", batchmate::puct_graph{.simulations = 100, .noise_fraction = 0, .temperature = 0}},
-          {"topk", batchmate::top_k{.temperature = 0}}};
-}
 
 /// Changes a setting of an evaluator; whether it has one of that name.
 bool change(std::string const& flag, common::evaluator_choice& evaluator, std::string const& key,
@@ -38,17 +29,17 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
 }
 
 /// The search that the settings name, else the first one.
-std::pair<std::string, search_choice> search_in(std::string const& flag, setting_list const& settings) {
-  auto known = searches();
+known_search search_in(std::string const& flag, setting_list const& settings) {
+  auto const known = strongest_searches();
   auto chosen = known.front();
   for (auto const& setting : settings) {
     if (setting.first != "search") continue;
     std::string const& name = setting.second;
     auto const found =
-        std::find_if(known.begin(), known.end(), [&](auto const& s) { return s.first == name; });
+        std::find_if(known.begin(), known.end(), [&](auto const& s) { return s.name == name; });
     if (found == known.end()) {
       std::vector<std::string> names;
-      for (auto const& s : known) names.push_back(s.first);
+      for (auto const& s : known) names.push_back(s.name);
       throw common::usage_error(flag + ": search: there is no '" + name + "', but " + listed(names));
     }
     chosen = *found;
@@ -61,15 +52,15 @@ std::pair<std::string, search_choice> search_in(std::string const& flag, setting
 player_settings parse_player(std::string const& flag, std::string const& text, setting_list const& usual) {
   std::string const network(split(text, ',').front());
   setting_list const own = settings_in(flag, text, 1);
-  auto [name, search] = search_in(flag, own);
+  known_search const chosen = search_in(flag, own);
   bool const simple = network == "uniform" || network == "rollout";
-  player_settings player{text, {.kind = simple ? network : "auto", .network = network}, search};
+  player_settings player{text, {.kind = simple ? network : "auto", .network = network}, chosen.settings};
   for (auto const& [key, value] : usual) change_setting(flag, player.search, key, value);
   for (auto const& [key, value] : own) {
     if (key == "search" || change_setting(flag, player.search, key, value)) continue;
     if (simple || !change(flag, player.evaluator, key, value))
-      throw common::usage_error(flag + ": there is no setting '" + key + "' of " + name + " with " + network +
-                                "; " + name + " has " + listed(setting_keys(player.search)));
+      throw common::usage_error(flag + ": there is no setting '" + key + "' of " + chosen.name + " with " +
+                                network + "; " + chosen.name + " has " + listed(setting_keys(player.search)));
   }
   common::check_search(flag, player.search);
   return player;
@@ -104,7 +95,7 @@ std::string setting_names() {
   std::string text =
       "Settings of a player, as KEY=VALUE after its network:\n"
       "  evaluator, precision, plan, symmetry, cache (as selfplay's flags), search\n";
-  for (auto const& [name, search] : searches())
-    text += "  search=" + name + ": " + listed(setting_keys(search)) + "\n";
+  for (known_search const& search : common::known_searches())
+    text += std::string("  search=") + search.name + ": " + listed(setting_keys(search.settings)) + "\n";
   return text;
 }

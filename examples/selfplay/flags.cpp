@@ -155,15 +155,13 @@ constexpr search_flag search_flags[] = {
 void add_search_flags(CLI::App& app, typed& in) {
   std::string const group = "Search";
   std::vector<std::string> names;
-  std::string more = "Any settings of the search, KEY=VALUE,...";
-  for (auto const& [name, search] : common::known_searches()) {
-    names.push_back(name);
-    more += "; " + name + ": " + common::listed(common::setting_keys(search));
+  std::string which, more = "Any settings of the search, KEY=VALUE,...";
+  for (auto const& [name, help, settings] : common::known_searches()) {
+    names.emplace_back(name);
+    which += (which.empty() ? "" : "; ") + names.back() + ": " + help;
+    more += "; " + names.back() + ": " + common::listed(common::setting_keys(settings));
   }
-  app.add_option(
-         "--search", in.search,
-         "puct: AlphaZero's; gumbel: Gumbel AlphaZero's; graph: puct that shares equal positions; topk: a "
-         "tree of fixed widths, minimax")
+  app.add_option("--search", in.search, which)
       ->check(CLI::IsMember(names))
       ->capture_default_str()
       ->group(group);
@@ -256,8 +254,8 @@ void add_output_flags(CLI::App& app, job& to) {
 /// The search that the flags describe. Throws `common::usage_error`.
 common::search_choice search_of(CLI::App const& app, typed const& in) {
   common::search_choice search;
-  for (auto const& [name, known] : common::known_searches())
-    if (name == in.search) search = known;
+  for (auto const& [name, help, settings] : common::known_searches())
+    if (name == in.search) search = settings;
   auto const change = [&](std::string const& flag, std::string const& key, std::string const& value) {
     if (!common::change_setting(flag, search, key, value))
       std::fprintf(stderr, "selfplay: note: %s has no effect with --search %s\n", flag.c_str(),

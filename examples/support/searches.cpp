@@ -8,7 +8,10 @@ namespace common {
 
 namespace {
 
-/// Calls `visit(key, field)` for every setting of a search.
+/// Calls `visit(key, field)` for every setting of a search. One that is not named below has none to change.
+template <class S, class Visit>
+void for_settings(S&, Visit&&) {}
+
 template <class Visit>
 void for_settings(batchmate::puct& search, Visit&& visit) {
   visit("simulations", search.simulations);
@@ -107,11 +110,19 @@ bool set(std::array<int, N>& field, std::string_view text) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, search_choice>> known_searches() {
-  return {{"puct", batchmate::puct{.simulations = 100}},
-          {"gumbel", batchmate::gumbel{.simulations = 100}},
-          {"graph", batchmate::puct_graph{.simulations = 100}},
-          {"topk", batchmate::top_k{}}};
+std::vector<known_search> known_searches() {
+  return std::apply(
+      [](auto const&... rows) {
+        return std::vector<known_search>{{rows.name, rows.help, rows.settings}...};
+      },
+      search_table);
+}
+
+std::vector<known_search> strongest_searches() {
+  auto searches = known_searches();
+  for (known_search& search : searches)
+    for (char const* key : {"noise", "temperature"}) change_setting(search.name, search.settings, key, "0");
+  return searches;
 }
 
 std::vector<std::string> setting_keys(search_choice search) {

@@ -146,6 +146,17 @@ class GamesTest(Match):
                                     "--openings", "8")[1]
                 self.assertNotEqual(usual, changed)
 
+    def test_every_search_is_at_its_strongest_unless_a_player_asks_for_noise(self):
+        searches = re.findall(r"search=(\w+): ", self.output("--help"))
+        self.assertGreater(len(searches), 3)
+        for search in searches:
+            summary, _ = self.play("--game", "tictactoe", "--openings", "1", "--first", f"uniform,search={search}",
+                                   "--second", "uniform")
+            with self.subTest(search):
+                found = re.findall(r" (?:noise|temperature)=([^ /]+)", summary["first_search"])
+                self.assertTrue(found)
+                self.assertEqual(set(found), {"0"})
+
     def test_a_cache_changes_nothing(self):
         flags = ["--second", "uniform", "--simulations", "20", "--openings", "10"]
         self.assertEqual(self.play("--first", NETWORK, *flags)[1], self.play("--first", NETWORK + ",cache=512", *flags)[1])

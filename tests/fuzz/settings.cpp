@@ -36,7 +36,7 @@ search_choice changed(search_choice search, setting_list const& list) {
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   if (size == 0) return 0;
   auto const known = known_searches();
-  search_choice const usual = known[data[0] % known.size()].second;
+  search_choice const usual = known[data[0] % known.size()].settings;
   std::string const text(fuzz::text_of(data + 1, size - 1));
   try {
     auto const list = settings_in("--set", text, 0);

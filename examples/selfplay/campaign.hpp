@@ -177,7 +177,9 @@ class campaign {
     }
     newcomer_ = true;
     phases_.push_back({0, wanted_.rank.rank, "", ""});
-    if (watch_.is_folder()) phases_.front().file = keep_first();
+    if (!watch_.is_folder()) return;
+    if (folder_) folder_->check_phase(wanted_.rank.rank);  // before a file in the folder is replaced
+    phases_.front().file = keep_first();
   }
 
   /// `keep` for the network that the run begins with, without which it cannot go on.

@@ -299,6 +299,23 @@ class KillTest(FolderTest):
         self.play(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--episodes", 40)
         self.assert_each_network_played_its_own(self.phases(), SMALL, 40)
 
+    def test_a_damaged_journal_is_refused_before_a_network_is_copied(self):
+        self.publish("first")
+        self.play(*SMALL, "--network", self.networks, "--out", self.out, "--episodes", 2000)
+        self.assertGreater(len(shards_in(self.out)), 0)
+        write_journal(self.out / "journal", list(journal_records(self.out / "journal"))[:1])
+        shutil.copy(self.network("other"), self.networks / "first.safetensors")
+
+        def copies():
+            return {path: path.read_bytes() for path in (self.out / "networks").rglob("*") if path.is_file()}
+
+        before = copies()
+        status, _, err = run(*SMALL, "--network", self.networks, "--out", self.out, "--resume", "--episodes", 4000)
+        self.assertEqual((status, len(err.splitlines())), (1, 1), err)
+        self.assertIn("journal: is damaged: names no network for episode 0 on", err)
+        self.assertEqual(copies(), before)
+        self.assertEqual(len(before), 1)
+
 
 class RefusalTest(FolderTest):
     def test_newcomers_that_are_of_no_use_are_refused_with_a_note_and_the_old_network_stays(self):

@@ -100,13 +100,19 @@ class run_folder {
     enqueue(lock, place, record);
   }
 
-  /// Notes that a network plays the episodes from a number on; durable when this returns. Throws what went wrong
-  /// with the files, and `file_error` if shards hold later episodes already: their networks were in the journal.
-  void begin_phase(int network, std::int64_t number, std::string identity, std::string file) {
+  /// Throws `file_error` if a network can't be noted for the episodes from a number on, since shards hold later ones
+  /// already: theirs were in the journal.
+  void check_phase(std::int64_t number) const {
     if (place_of(number) < found_.places)
       throw file_error(concat((settings_.shards.folder / "journal").string(),
                               ": is damaged: names no network for episode ", number,
                               " on, which lies in a shard; overwrite the run, or take another folder"));
+  }
+
+  /// Notes that a network plays the episodes from a number on; durable when this returns. Throws what went wrong
+  /// with the files, or what `check_phase` throws.
+  void begin_phase(int network, std::int64_t number, std::string identity, std::string file) {
+    check_phase(number);
     std::unique_lock lock(mutex_);
     network_phase const phase{network, place_of(number), std::move(identity), std::move(file)};
     enqueue(lock, a_phase, records::of(phase));

@@ -106,13 +106,15 @@ auto const needs_program = doctest::skip(missing);
 }  // namespace
 
 TEST_CASE("all batching policies and any number of threads play the same games" * needs_program) {
-  for (std::string const search : {"puct --simulations 12", "topk --widths 3,2",
-                                   "gumbel --simulations 9 --leaves 4", "graph --simulations 12"}) {
-    std::string const job = "--game connect4 --network random:1x8:5 --episodes 12 --search " + search;
+  for (std::string const search :
+       {"puct --simulations 12", "puct --simulations 12 --leaves 4", "topk --widths 3,2",
+        "gumbel --simulations 9", "gumbel --simulations 9 --leaves 4", "graph --simulations 12"}) {
+    std::string const job = "--game connect4 --network random:1x8:5 --episodes 20 --search " + search;
     auto const expected = summary_of(job + " --batching immediate --threads 1");
     CHECK(expected.at("mean_batch") == "1.0");
-    for (std::string const batching : {"per-tree", "lockstep --games 7", "overlapped --games 9 --threads 3",
-                                       "shared-queue", "lockstep --cache 1000"}) {
+    for (std::string const batching : {"per-tree", "lockstep --games 1", "lockstep --games 7",
+                                       "lockstep --games 64 --threads 1", "overlapped --games 9 --threads 3",
+                                       "overlapped --games 1000", "shared-queue", "lockstep --cache 1000"}) {
       CAPTURE(batching);
       auto const found = summary_of(job + " --batching " + batching);
       CHECK(found.at("episodes_hash") == expected.at("episodes_hash"));

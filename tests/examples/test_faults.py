@@ -896,6 +896,8 @@ class BadInputTest(Faults):
                              "2", "--episodes", "20").status, 0)
         for copy in ["lost", "scrambled", "mangled", "busy"]:
             shutil.copytree(self.folder / "used", self.folder / copy)
+        self.assertEqual(run(self.folder / "ranks", "--game", "connect4", "--evaluator", "uniform", "--simulations",
+                             "2", "--episodes", "20", "--rank", "0", "--ranks", "2").status, 0)
         (self.folder / "lost/journal").unlink()
         (self.folder / "scrambled/journal").write_text("GIF89a")
         (self.folder / "mangled/run.json").write_text("{\n")

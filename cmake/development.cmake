@@ -23,6 +23,8 @@ target_compile_options(batchmate_development INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>
   $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>
+  # g++ looks for memory to free only once a source needs a gigabyte: a tenth of the time that most tests take.
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-heapsize=1000000>
   # -Wno-unknown-pragmas: the unrolling that nvcc understands is unknown to the host compiler behind it.
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-ffp-contract=off>)
 if(BATCHMATE_WARNINGS_AS_ERRORS)

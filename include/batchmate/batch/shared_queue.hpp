@@ -59,9 +59,11 @@ class queued_evaluator {
 /// these, and a distributor hands out the answers. For engines that bring their own threads, which use
 /// `evaluation_queue` itself.
 struct shared_queue {
-  int games = 128;       ///< in flight, over all threads
-  int groups = 2;        ///< a thread searches one group of its games while another is in the queue
-  int max_batch = 1024;  ///< rows
+  int games = 128;  ///< in flight, over all threads
+  int groups = 2;   ///< a thread searches one group of its games while another is in the queue
+  /// Rows. With several processors no more than each one's share of the rows in flight: one takes up to this many of
+  /// those that wait, and the others what it has left.
+  int max_batch = 1024;
   std::chrono::microseconds deadline{
       500};            ///< how long a position may wait for others before its batch leaves
   int processors = 1;  ///< threads that evaluate

@@ -294,7 +294,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=60, help="of disturbed play [60]")
     parser.add_argument("--network-every", type=float, default=60, help="seconds [60]")
     parser.add_argument("--threads", type=int, default=2, help="of a process at most [2]")
-    parser.add_argument("--disk", type=int, default=1024, help="MiB of the small disk, which must hold all files; 0: none [1024]")
+    parser.add_argument("--disk", type=int, default=4096, help="MiB of the small disk, which must hold all files; 0: none [4096]")
     parser.add_argument("--seed", type=int, default=1, help="of the disturbances and networks [1]")
     parser.add_argument("--folder", type=Path, help="for all files, must not exist [a temporary one]")
     options = parser.parse_args()

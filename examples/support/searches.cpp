@@ -57,10 +57,20 @@ template <class Visit>
 void for_settings(batchmate::puct_graph& search, Visit&& visit) {
   visit("simulations", search.simulations);
   visit("exploration", search.exploration);
+  visit("exploration-growth", search.exploration_growth);
+  visit("exploration-base", search.exploration_base);
+  visit("fpu", search.fpu);
   visit("fpu-reduction", search.fpu_reduction);
+  visit("fpu-value", search.fpu_value);
   visit("root-symmetries", search.root_symmetries);
+  visit("root-temperature", search.root_temperature);
   visit("noise", search.noise_fraction);
   visit("noise-alpha", search.noise_alpha);
+  visit("noise-shaped", search.noise_shaped);
+  visit("forced-playouts", search.forced_playouts);
+  visit("full-share", search.full_share);
+  visit("cheap-simulations", search.cheap_simulations);
+  visit("resign-below", search.resign_below);
   visit("temperature", search.temperature);
   visit("temperature-plies", search.temperature_plies);
   visit("final-temperature", search.final_temperature);

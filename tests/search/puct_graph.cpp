@@ -7,6 +7,7 @@
 
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
+#include "../support/hash_game.hpp"
 
 #include <doctest/doctest.h>
 
@@ -263,6 +264,82 @@ TEST_CASE("games by graph search are the same in batches of any size") {
   };
   auto const expected = games(bm::lockstep{.games = 1});
   CHECK(games(bm::lockstep{.games = 64}) == expected);
+}
+
+namespace {
+
+/// A game that reaches every position in one way alone, so that its graph is a tree.
+struct tree_of_positions : hash_game<7, 12> {
+  std::uint64_t key() const { return state; }
+};
+
+/// Decides a move, and begins the next one.
+template <class Tree>
+bm::decision<tree_of_positions> decided(Tree& tree, tree_of_positions const& position) {
+  fake_network network;
+  bm::batch_buffer<tree_of_positions> buffer(network, 1);
+  search_one_move(tree, position, network, buffer, 1);
+  bm::decision<tree_of_positions> found;
+  tree.decide(found);
+  tree.advance(found.action);
+  return found;
+}
+
+/// Decides the first moves of some games by graph and by `puct`; returns how many searches were full ones, and how
+/// many advised to resign.
+std::pair<int, int> decide_as_puct(bm::puct_graph const& settings) {
+  CAPTURE(settings.identity());
+  int full = 0, resigned = 0;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    tree_of_positions position;
+    position.state = bm::mix_bits(seed);
+    bm::puct_graph::tree<tree_of_positions> graph(settings);
+    bm::puct::tree<tree_of_positions> tree(settings.as_puct());
+    graph.start(bm::random_key{seed}, 0);
+    tree.start(bm::random_key{seed}, 0);
+    for (int ply = 0; ply < 4 && !position.result(); ++ply) {
+      auto const found = decided(graph, position), expected = decided(tree, position);
+      CHECK(found.action == expected.action);
+      CHECK(found.policy == expected.policy);
+      CHECK(found.value == doctest::Approx(expected.value).epsilon(1e-4));
+      CHECK(found.surprise == doctest::Approx(expected.surprise).epsilon(1e-4));
+      CHECK(found.raw_value == expected.raw_value);
+      CHECK(found.simulations == expected.simulations);
+      CHECK(found.full == expected.full);
+      CHECK(found.resign == expected.resign);
+      full += found.full;
+      resigned += found.resign;
+      position.play(found.action);
+    }
+  }
+  return {full, resigned};
+}
+
+}  // namespace
+
+TEST_CASE("where the graph is a tree, each option does what it does in puct") {
+  bm::puct_graph const plain{.simulations = 120};
+  auto const [moves, resigned] = decide_as_puct(plain);
+  CHECK(moves > 20);
+  CHECK(resigned == 0);
+  auto const with = [&](auto const& change) {
+    bm::puct_graph changed = plain;
+    change(changed);
+    CHECK(changed.identity() != plain.identity());
+    return decide_as_puct(changed);
+  };
+  with([](auto& s) { s.exploration_growth = 1, s.exploration_base = 50; });
+  with([](auto& s) { s.fpu = bm::first_play::visited_policy, s.fpu_reduction = 0.3f; });
+  with([](auto& s) { s.fpu = bm::first_play::absolute, s.fpu_value = -0.5f; });
+  with([](auto& s) { s.root_temperature = 1.5f; });
+  with([](auto& s) { s.noise_shaped = true; });
+  with([](auto& s) { s.forced_playouts = 2; });
+  with([](auto& s) { s.temperature = 0; });
+  CHECK(with([](auto& s) { s.full_share = 0.5f, s.cheap_simulations = 20; }).first < moves);
+  with([](auto& s) {
+    s.full_share = 0, s.cheap_simulations = 20, s.forced_playouts = 2, s.root_temperature = 2;
+  });
+  CHECK(with([](auto& s) { s.resign_below = -0.1f; }).second > 0);
 }
 
 TEST_CASE("settings out of range are refused, and the identity is the graph's own") {

@@ -33,17 +33,29 @@ namespace batchmate {
 /// (KataGo, docs/GraphSearch.md; Czech, Korus and Kersting, ICAPS 2021). A simulation that comes back to a node
 /// it has passed ends there, with what that node is worth so far: graphs with cycles are searched in finite time.
 ///
-/// The fields are those of `puct`. The graph begins anew with every move.
+/// The fields are those of `puct`, where each is described. The graph begins anew with every move, as a position kept may
+/// be reached from ones that are not; and it has no leaves in flight, no proofs and no lower bound, which follow a
+/// node's way up to the one parent that it has in a tree.
 struct puct_graph {
-  int simulations = 400;         ///< visits of the root's moves before one is made
-  float exploration = 1.5f;      ///< c_puct
-  float fpu_reduction = 0;       ///< an unvisited move has its parent's value less this, not below -1
-  int root_symmetries = 1;       ///< the root has the mean of evaluations under so many symmetries
-  float noise_fraction = 0.25f;  ///< share of Dirichlet noise in the root's priors; 0 for none
-  float noise_alpha = 0;         ///< its concentration a move; 0 chooses 10 / legal moves
-  float temperature = 1;         ///< of the move choice in the first plies; 0 takes the most visited move
-  int temperature_plies = 20;    ///< how many plies these are
-  float final_temperature = 0;   ///< of the plies after them
+  int simulations = 400;  ///< visits of the root's moves before one is made
+  float exploration = 1.5f;
+  float exploration_growth = 0;
+  float exploration_base = 19652;
+  first_play fpu = first_play::parent;
+  float fpu_reduction = 0;
+  float fpu_value = 0;
+  int root_symmetries = 1;
+  float root_temperature = 1;
+  float noise_fraction = 0.25f;
+  float noise_alpha = 0;
+  bool noise_shaped = false;
+  float forced_playouts = 0;
+  float full_share = 1;
+  int cheap_simulations = 0;
+  float temperature = 1;
+  int temperature_plies = 20;
+  float final_temperature = 0;
+  float resign_below = -1;
 
   /// One game's graph.
   template <game_with_key G>
@@ -68,13 +80,23 @@ struct puct_graph {
   puct as_puct() const {
     return {.simulations = simulations,
             .exploration = exploration,
+            .exploration_growth = exploration_growth,
+            .exploration_base = exploration_base,
+            .fpu = fpu,
             .fpu_reduction = fpu_reduction,
+            .fpu_value = fpu_value,
             .root_symmetries = root_symmetries,
+            .root_temperature = root_temperature,
             .noise_fraction = noise_fraction,
             .noise_alpha = noise_alpha,
+            .noise_shaped = noise_shaped,
+            .forced_playouts = forced_playouts,
+            .full_share = full_share,
+            .cheap_simulations = cheap_simulations,
             .temperature = temperature,
             .temperature_plies = temperature_plies,
             .final_temperature = final_temperature,
+            .resign_below = resign_below,
             .reuse_tree = false};
   }
 };
@@ -121,7 +143,7 @@ class puct_graph::tree {
     } else if (descents_ == 0) {
       prepare_root();
     }
-    while (!asks && descents_ < settings_.simulations) {
+    while (!asks && descents_ < wanted_) {
       out.next() = root;
       asks = descend(out.next());
       if (!asks) back_up();
@@ -144,21 +166,23 @@ class puct_graph::tree {
     waiting_ = false;
   }
 
-  bool done() const { return num_nodes_ > 0 && !waiting_ && descents_ >= settings_.simulations; }
+  bool done() const { return num_nodes_ > 0 && !waiting_ && descents_ >= wanted_; }
 
   void decide(decision<G>& outcome) const {
     node const& root = nodes_[0];
     outcome.value = std::clamp(root.value, -1.0f, 1.0f);
     outcome.raw_value = root.own_value;
     outcome.simulations = descents_;
+    outcome.full = full_;
+    outcome.resign = outcome.value < settings_.resign_below;
     outcome.policy = {};
     std::array<float, G::num_actions> weights;
+    float const total = weigh_moves(weights.data());
     surprise_sum surprise;
     for (int i = 0; i < root.num_children; ++i) {
-      edge const& e = edges_[root.first_edge + size(i)];
-      weights[i] = static_cast<float>(e.visits);
-      outcome.policy[e.action] = weights[i] / static_cast<float>(root.visits - 1);
-      surprise.add(outcome.policy[e.action], network_priors_[e.action]);
+      std::uint16_t const action = edges_[root.first_edge + size(i)].action;
+      outcome.policy[action] = weights[i] / total;
+      surprise.add(outcome.policy[action], network_priors_[action]);
     }
     outcome.surprise = surprise.total();
     int const most = static_cast<int>(std::max_element(weights.data(), weights.data() + root.num_children) -
@@ -211,7 +235,10 @@ class puct_graph::tree {
     num_nodes_ = descents_ = path_size_ = 0;
     num_edges_ = 0;
     waiting_ = false;
-    average_.begin(move_key().split(purpose::symmetry));
+    random_stream chance{move_key().split(purpose::move).split(purpose::sampling)};
+    full_ = settings_.full_share == 1 || chance.uniform() < settings_.full_share;
+    wanted_ = full_ ? settings_.simulations : settings_.cheap_simulations;
+    average_.begin(move_key().split(purpose::symmetry), full_);
     std::fill_n(table_.get(), mask_ + 1, 0u);
   }
 
@@ -237,7 +264,8 @@ class puct_graph::tree {
     for (std::uint32_t n = 0;;) {
       node& at = nodes_[n];
       at.passed = descents_;
-      int const place = select(at);
+      int const forced = n == 0 && settings_.forced_playouts > 0 ? forced_child() : -1;
+      int const place = forced >= 0 ? forced : select(at);
       std::size_t const e = at.first_edge + size(place);
       path_[path_size_++] = {n, e};
       position.play(edges_[e].action);
@@ -257,18 +285,51 @@ class puct_graph::tree {
   }
 
   int select(node const& at) const {
-    float const scale = settings_.exploration * std::sqrt(static_cast<float>(at.visits));
+    auto const visits = static_cast<std::uint32_t>(at.visits);
+    float const c =
+        settings_.exploration_growth == 0 ? settings_.exploration : settings_.exploration_at(visits);
+    float const scale = c * std::sqrt(static_cast<float>(at.visits));
     edge const* const edges = edges_.get() + at.first_edge;
-    float best = -1e30f;
+    float best = -1e30f, seen = 0;
     int place = 0;
     for (int i = 0; i < at.num_children; ++i) {
       float const score =
           -nodes_[edges[i].child].value + scale * (edges[i].prior / static_cast<float>(1 + edges[i].visits));
       if (score > best) best = score, place = i;
+      seen += edges[i].prior;
     }
     if (at.num_children == at.num_edges) return place;
-    float const unvisited = settings_.unvisited_value(at.value, 1);
+    float const unvisited = settings_.unvisited_value(at.value, seen);
     return unvisited + scale * edges[at.num_children].prior > best ? at.num_children : place;
+  }
+
+  /// The first of the root's children that has not had its forced visits, -1 if there is none.
+  int forced_child() const {
+    node const& root = nodes_[0];
+    edge const* const edges = edges_.get() + root.first_edge;
+    for (int i = 0; i < root.num_children && full_; ++i)
+      if (static_cast<float>(edges[i].visits) <
+          forced_visits(edges[i].prior, static_cast<float>(root.visits - 1), settings_.forced_playouts))
+        return i;
+    return -1;
+  }
+
+  /// The weights by which the root's children are targets and are played; returns their sum.
+  float weigh_moves(float* weights) const {
+    node const& root = nodes_[0];
+    edge const* const edges = edges_.get() + root.first_edge;
+    auto const total = static_cast<float>(root.visits - 1);
+    for (int i = 0; i < root.num_children; ++i) weights[i] = static_cast<float>(edges[i].visits);
+    if (settings_.forced_playouts == 0 || !full_) return total;
+    std::array<float, G::num_actions> priors, values;
+    for (int i = 0; i < root.num_children; ++i) {
+      priors[i] = edges[i].prior;
+      values[i] = -nodes_[edges[i].child].value;
+    }
+    float const scale = settings_.exploration_at(static_cast<std::uint32_t>(root.visits)) *
+                        std::sqrt(static_cast<float>(root.visits));
+    return prune_forced(priors.data(), values.data(), weights, root.num_children, scale, total,
+                        settings_.forced_playouts);
   }
 
   /// Counts the moves of the path and finds the values along it anew.
@@ -299,7 +360,7 @@ class puct_graph::tree {
     for (int i = 0; i < count; ++i) edges_[num_edges_++] = {sorted[i], 0, 0, actions[i]};
   }
 
-  /// Mixes noise into the root's priors, before any of its moves has been visited.
+  /// Makes the root's priors those that its search goes by, before any of its moves has been visited.
   void prepare_root() {
     node const& root = nodes_[0];
     edge* const edges = edges_.get() + root.first_edge;
@@ -309,6 +370,7 @@ class puct_graph::tree {
       priors[i] = network_priors_[edges[i].action] = edges[i].prior;
       actions[i] = edges[i].action;
     }
+    if (!full_) return;
     prepare_priors<G::num_actions>(priors.data(), actions.data(), root.num_edges, settings_,
                                    settings_.noise_fraction > 0, move_key().split(purpose::noise));
     sort_by_prior<G::num_actions>(priors.data(), actions.data(), root.num_edges);
@@ -324,8 +386,10 @@ class puct_graph::tree {
   root_average<G> average_;  // of the root's evaluations, if there are several
   std::size_t num_edges_ = 0;
   std::uint32_t leaf_ = 0;
-  int num_nodes_ = 0, path_size_ = 0, descents_ = 0, ply_ = 0;
-  bool waiting_ = false;  // for the evaluation of the leaf
+  int num_nodes_ = 0, path_size_ = 0, ply_ = 0;
+  int descents_ = 0, wanted_ = 0;  // simulations begun, and those that this move takes
+  bool full_ = true;               // this move's search is not a cheap one
+  bool waiting_ = false;           // for the evaluation of the leaf
   random_key episode_;
   std::array<float, G::num_actions> network_priors_;  // of the root, by action
 };

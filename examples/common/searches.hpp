@@ -21,8 +21,8 @@ struct search_row {
 template <class S>
 search_row(char const*, char const*, S) -> search_row<S>;
 
-/// The searches that the programs know, the usual one first. A new one is a line here; which of its settings have
-/// flags is said in support/searches.cpp.
+/// The searches that the programs know, the usual one first. A new one is a line here; its `fields` are the settings that
+/// flags can change.
 inline constexpr std::tuple search_table{
     search_row{"puct", "AlphaZero's", batchmate::puct{.simulations = 100}},
     search_row{"gumbel", "Gumbel AlphaZero's", batchmate::gumbel{.simulations = 100}},

@@ -3,86 +3,17 @@
 #include <common/text.hpp>
 
 #include <cstddef>
+#include <tuple>
 
 namespace common {
 
 namespace {
 
-/// Calls `visit(key, field)` for every setting of a search. One that is not named below has none to change.
+/// Calls `visit(name, field)` for every setting that a search lists.
 template <class S, class Visit>
-void for_settings(S&, Visit&&) {}
-
-template <class Visit>
-void for_settings(batchmate::puct& search, Visit&& visit) {
-  visit("simulations", search.simulations);
-  visit("exploration", search.exploration);
-  visit("exploration-growth", search.exploration_growth);
-  visit("exploration-base", search.exploration_base);
-  visit("fpu", search.fpu);
-  visit("fpu-reduction", search.fpu_reduction);
-  visit("fpu-value", search.fpu_value);
-  visit("root-symmetries", search.root_symmetries);
-  visit("root-temperature", search.root_temperature);
-  visit("noise", search.noise_fraction);
-  visit("noise-alpha", search.noise_alpha);
-  visit("noise-shaped", search.noise_shaped);
-  visit("forced-playouts", search.forced_playouts);
-  visit("full-share", search.full_share);
-  visit("cheap-simulations", search.cheap_simulations);
-  visit("resign-below", search.resign_below);
-  visit("prove", search.prove);
-  visit("temperature", search.temperature);
-  visit("temperature-plies", search.temperature_plies);
-  visit("final-temperature", search.final_temperature);
-  visit("lower-bound-errors", search.lower_bound_errors);
-  visit("lower-bound-visits", search.lower_bound_visits);
-  visit("reuse", search.reuse_tree);
-  visit("leaves", search.leaves);
-  visit("virtual-loss", search.virtual_loss);
-}
-
-template <class Visit>
-void for_settings(batchmate::gumbel& search, Visit&& visit) {
-  visit("simulations", search.simulations);
-  visit("max-considered", search.max_considered);
-  visit("c-visit", search.c_visit);
-  visit("c-scale", search.c_scale);
-  visit("noise", search.noise_scale);
-  visit("sampling-plies", search.sampling_plies);
-  visit("root-symmetries", search.root_symmetries);
-  visit("leaves", search.leaves);
-}
-
-template <class Visit>
-void for_settings(batchmate::puct_graph& search, Visit&& visit) {
-  visit("simulations", search.simulations);
-  visit("exploration", search.exploration);
-  visit("exploration-growth", search.exploration_growth);
-  visit("exploration-base", search.exploration_base);
-  visit("fpu", search.fpu);
-  visit("fpu-reduction", search.fpu_reduction);
-  visit("fpu-value", search.fpu_value);
-  visit("root-symmetries", search.root_symmetries);
-  visit("root-temperature", search.root_temperature);
-  visit("noise", search.noise_fraction);
-  visit("noise-alpha", search.noise_alpha);
-  visit("noise-shaped", search.noise_shaped);
-  visit("forced-playouts", search.forced_playouts);
-  visit("full-share", search.full_share);
-  visit("cheap-simulations", search.cheap_simulations);
-  visit("resign-below", search.resign_below);
-  visit("temperature", search.temperature);
-  visit("temperature-plies", search.temperature_plies);
-  visit("final-temperature", search.final_temperature);
-}
-
-template <class Visit>
-void for_settings(batchmate::top_k& search, Visit&& visit) {
-  visit("widths", search.widths);
-  visit("temperature", search.temperature);
-  visit("target-temperature", search.target_temperature);
-  visit("temperature-plies", search.temperature_plies);
-  visit("root-symmetries", search.root_symmetries);
+void for_settings(S& search, Visit&& visit) {
+  if constexpr (requires { S::fields; })
+    std::apply([&](auto const&... each) { (visit(each.name, search.*each.place), ...); }, S::fields);
 }
 
 /// What a setting is to be, for people.

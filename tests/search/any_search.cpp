@@ -1,15 +1,20 @@
 #include <batchmate/game/connect4.hpp>
 #include <batchmate/search/any_search.hpp>
+#include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
+#include <batchmate/search/puct_graph.hpp>
 #include <batchmate/search/top_k.hpp>
 
 #include "../support/drive.hpp"
 #include "../support/fake_network.hpp"
+#include "../support/fields.hpp"
 #include "../support/nim.hpp"
 
 #include <doctest/doctest.h>
 
 #include <concepts>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace bm = batchmate;
@@ -57,4 +62,29 @@ TEST_CASE("any_search is a search of its game alone, and one assigned another is
   bm::any_search<nim> search = bm::puct{.simulations = 7};
   search = bm::top_k{};
   CHECK(search.identity() == bm::top_k{}.identity());
+}
+
+namespace {
+
+/// A search whose list is as it should be; `changes_no_game` is a field that its identity leaves out.
+template <class S>
+void check_fields(std::string const& changes_no_game = "") {
+  std::set<std::string> names;
+  for_each_field<S>([&](auto const& field) {
+    CAPTURE(field.name);
+    CHECK(names.insert(field.name).second);
+    S changed;
+    change(changed.*field.place);
+    CHECK((changed.identity() == S{}.identity()) == (field.name == changes_no_game));
+  });
+  CHECK(names.contains("temperature") != std::same_as<S, bm::gumbel>);
+}
+
+}  // namespace
+
+TEST_CASE("each search lists its settings by names of their own, and a change of one shows in its identity") {
+  check_fields<bm::puct>();
+  check_fields<bm::puct_graph>();
+  check_fields<bm::top_k>();
+  check_fields<bm::gumbel>("leaves");
 }

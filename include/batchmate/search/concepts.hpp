@@ -20,6 +20,17 @@ struct moved_row {
   moved_row* next = nullptr;  ///< of the range's list; set by it
 };
 
+/// A setting of a search by the name that programs know it by. A search may list its own as a tuple of these, `fields`.
+template <class S, class T>
+struct search_field {
+  char const* name;  ///< words with `-` between them
+  T S::*place;       ///< the field
+};
+
+/// From a name and a field.
+template <class S, class T>
+search_field(char const*, T S::*) -> search_field<S, T>;
+
 /// The rows of one batch that a worker may still fill, dealt one after the other.
 template <game G>
 class row_range {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 
 namespace batchmate {
 
@@ -39,6 +40,16 @@ struct gumbel {
   int sampling_plies = 0;   ///< first plies, whose move is drawn by visits instead (appendix F: 30 in Go)
   int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
   int leaves = 1;  ///< moves of a round that may be in flight together; fills batches and changes no game
+
+  /// What programs may change, in the order they show it.
+  static constexpr std::tuple fields{search_field{"simulations", &gumbel::simulations},
+                                     search_field{"max-considered", &gumbel::max_considered},
+                                     search_field{"c-visit", &gumbel::c_visit},
+                                     search_field{"c-scale", &gumbel::c_scale},
+                                     search_field{"noise", &gumbel::noise_scale},
+                                     search_field{"sampling-plies", &gumbel::sampling_plies},
+                                     search_field{"root-symmetries", &gumbel::root_symmetries},
+                                     search_field{"leaves", &gumbel::leaves}};
 
   /// One game's tree.
   template <game G>

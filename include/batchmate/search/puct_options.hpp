@@ -2,6 +2,7 @@
 
 #include <batchmate/core/error.hpp>
 #include <batchmate/game/concepts.hpp>
+#include <batchmate/search/concepts.hpp>
 #include <batchmate/search/node_arena.hpp>
 #include <batchmate/search/root_average.hpp>
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
 
 namespace batchmate {
 
@@ -79,6 +81,33 @@ struct puct {
   bool reuse_tree = true;  ///< keep the subtree of the move played
   int leaves = 1;          ///< leaves in flight; more fill batches with fewer games but change the games
   int virtual_loss = 1;    ///< lost visits a leaf counts as while it is in flight; none if leaves is 1
+
+  /// What programs may change, in the order they show it.
+  static constexpr std::tuple fields{search_field{"simulations", &puct::simulations},
+                                     search_field{"exploration", &puct::exploration},
+                                     search_field{"exploration-growth", &puct::exploration_growth},
+                                     search_field{"exploration-base", &puct::exploration_base},
+                                     search_field{"fpu", &puct::fpu},
+                                     search_field{"fpu-reduction", &puct::fpu_reduction},
+                                     search_field{"fpu-value", &puct::fpu_value},
+                                     search_field{"root-symmetries", &puct::root_symmetries},
+                                     search_field{"root-temperature", &puct::root_temperature},
+                                     search_field{"noise", &puct::noise_fraction},
+                                     search_field{"noise-alpha", &puct::noise_alpha},
+                                     search_field{"noise-shaped", &puct::noise_shaped},
+                                     search_field{"forced-playouts", &puct::forced_playouts},
+                                     search_field{"full-share", &puct::full_share},
+                                     search_field{"cheap-simulations", &puct::cheap_simulations},
+                                     search_field{"resign-below", &puct::resign_below},
+                                     search_field{"prove", &puct::prove},
+                                     search_field{"temperature", &puct::temperature},
+                                     search_field{"temperature-plies", &puct::temperature_plies},
+                                     search_field{"final-temperature", &puct::final_temperature},
+                                     search_field{"lower-bound-errors", &puct::lower_bound_errors},
+                                     search_field{"lower-bound-visits", &puct::lower_bound_visits},
+                                     search_field{"reuse", &puct::reuse_tree},
+                                     search_field{"leaves", &puct::leaves},
+                                     search_field{"virtual-loss", &puct::virtual_loss}};
 
   /// One game's tree: `select` finds a leaf, `absorb` expands it and backs its value up.
   template <game G>

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace batchmate {
@@ -31,6 +32,13 @@ struct top_k {
       0;  ///< plies whose move is drawn from the training target; later the best is played
 
   int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
+
+  /// What programs may change, in the order they show it.
+  static constexpr std::tuple fields{search_field{"widths", &top_k::widths},
+                                     search_field{"temperature", &top_k::temperature},
+                                     search_field{"target-temperature", &top_k::target_temperature},
+                                     search_field{"temperature-plies", &top_k::temperature_plies},
+                                     search_field{"root-symmetries", &top_k::root_symmetries}};
 
   /// One game's tree, level by level.
   template <game G>

@@ -21,15 +21,15 @@ struct moved_row {
 };
 
 /// A setting of a search by the name that programs know it by. A search may list its own as a tuple of these, `fields`.
-template <class S, class T>
+template <class Place>
 struct search_field {
   char const* name;  ///< words with `-` between them
-  T S::*place;       ///< the field
+  Place place;       ///< the field, a pointer to a member
 };
 
 /// From a name and a field.
-template <class S, class T>
-search_field(char const*, T S::*) -> search_field<S, T>;
+template <class Place>
+search_field(char const*, Place) -> search_field<Place>;
 
 /// The rows of one batch that a worker may still fill, dealt one after the other.
 template <game G>

@@ -641,8 +641,9 @@ class SettingsTest(Faults):
             job = but(SMALL, search=search, episodes=3)
             del job[job.index("--simulations"):job.index("--simulations") + 2]
             # So that no setting is without effect.
-            begin = {"puct": "simulations=4,full-share=0.5,cheap-simulations=3,fpu=absolute,exploration-growth=0.1,"
-                             "lower-bound-errors=0.5,leaves=4", "topk": "widths=4/2"}.get(search, "simulations=4")
+            common = "simulations=4,full-share=0.5,cheap-simulations=3,fpu=absolute,exploration-growth=0.1"
+            begin = {"puct": f"{common},lower-bound-errors=0.5,leaves=4", "gumbel": "simulations=4", "graph": common,
+                     "topk": "widths=4/2"}[search]
             self.assertEqual(run(out, *job, "--set", begin).status, 0)
             self.assertGreater(len(keys), 3)
             if search == "gumbel":  # whose leaves change no game

@@ -99,9 +99,8 @@ class modelled_device {
       return counted;
     }
 
-    // A batch begins when it was submitted or when the one before it ended, whichever is later, on a schedule
-    // of its own: that this thread wakes up late delays the answer, as a driver would, but not the next
-    // batch.
+    // A batch begins when it was submitted or when the one before it ended, whichever is later, on a schedule of its
+    // own: that this thread wakes up late delays the answer, as a driver would, but not the next batch.
     void work(std::stop_token const& stop) {
       sleep_precisely();
       clock::time_point free = clock::now();

@@ -10,9 +10,8 @@
 namespace batchmate::benchmarks {
 
 /// The yardstick of the `onednn` evaluator: the convolutions of a tower as anybody would chain them in oneDNN
-/// (layouts left to the library, ReLU and residual fused) with nothing before, between and after them. Runs
-/// on as many threads as OpenMP gives the caller: call `omp_set_num_threads(1)` first, or set
-/// `OMP_NUM_THREADS=1`.
+/// (layouts left to the library, ReLU and residual fused) with nothing before, between and after them. Runs on as
+/// many threads as OpenMP gives the caller: call `omp_set_num_threads(1)` first, or set `OMP_NUM_THREADS=1`.
 class onednn_chain {
  public:
   /// A tower of `blocks` residual blocks with weights of 0.01, for `rows` boards at a time.

@@ -29,8 +29,7 @@ struct finished_game {
 struct match_score {
   pair_counts pairs;
   int wins = 0, draws = 0, losses = 0;
-  int wins_moving_first =
-      0;  ///< of the wins, those in games where the first player moved first after the opening
+  int wins_moving_first = 0;     ///< of the wins, those where the first player moved first after the opening
   std::int64_t plies = 0;        ///< of all games, from their openings on
   std::uint64_t games_hash = 0;  ///< of the lines of all games in order
   verdict found = verdict::none;

@@ -64,8 +64,7 @@ inline pair_chances likeliest_chances(pair_chances const& observed, double score
 }
 
 /// The logarithm of how much likelier the pairs are if the first player is `elo1` stronger than if it is `elo0`
-/// stronger; 0 before the first pair. A result that has not come yet counts as 0.001 pairs, as it does for
-/// fishtest.
+/// stronger; 0 before the first pair. A result that has not come yet counts as 0.001 pairs, as it does for fishtest.
 inline double log_likelihood_ratio(pair_counts const& counts, double elo0, double elo1) {
   if (counts.pairs() == 0) return 0;
   pair_chances observed;

@@ -94,8 +94,7 @@ class game_table final : public table {
     batchmate::check_answers(asked, evaluator_);
   }
 
-  /// Reads a finished search off its tree. A node's edges are sorted by prior, and the visited ones come
-  /// first.
+  /// Reads a finished search off its tree. A node's edges are sorted by prior, and the visited ones come first.
   void describe(analysis& found) const {
     batchmate::node_arena const& nodes = tree_.nodes();
     batchmate::tree_node const& root = nodes[0];

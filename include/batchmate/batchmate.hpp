@@ -1,7 +1,6 @@
 #pragma once
 
-/// Everything that needs no other library: games, searches, batching policies, host evaluators and the
-/// driver.
+/// Everything that needs no other library: games, searches, batching policies, host evaluators and the driver.
 
 #include <batchmate/batch/immediate.hpp>
 #include <batchmate/batch/lockstep.hpp>

@@ -23,8 +23,7 @@ using G = random_position<2, 5, 5, 26, 1>;
 
 namespace {
 
-/// Answers by the rows, but only in `wait`, and counts the rows. It checks that rows and positions belong
-/// together.
+/// Answers by the rows, but only in `wait`, and counts the rows. It checks that rows and positions belong together.
 struct late {
   void reserve(reservation const& wanted) { pending.resize(static_cast<std::size_t>(wanted.slots)); }
   void submit(int slot, batch<G> const& rows) {
@@ -54,8 +53,7 @@ struct late {
   std::vector<batch<G>> pending;
 };
 
-/// The same batch answered by another evaluator and by itself, bit by bit over all that the contract
-/// promises.
+/// The same batch answered by another evaluator and by itself, bit by bit over all that the contract promises.
 bool same_answers(filled_batch<G>& a, filled_batch<G>& b) {
   bool same = std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(float)) == 0;
   for (std::size_t r = 0; r < a.rows.size(); ++r)

@@ -4,8 +4,7 @@
 
 #include <optional>
 
-/// Take 1, 2 or 3 stones; who takes the last one wins. The smallest game there is: no key, no text, no
-/// symmetries.
+/// Take 1, 2 or 3 stones; who takes the last one wins. The smallest game there is: no key, no text, no symmetries.
 struct nim {
   static constexpr int num_actions = 3;
   static constexpr batchmate::shape input{1, 1, 10};  // planes, rows, columns

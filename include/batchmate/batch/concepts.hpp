@@ -32,12 +32,10 @@ struct batch_plan {
 ///
 /// Ships, and when to use which:
 ///  - `immediate`: one position at a time; to compare with, and to debug;
-///  - `per_tree`: all the rows one tree can give at once; one game at a time a thread, for a wide search and
-///  latency;
+///  - `per_tree`: all the rows one tree can give at once; one game at a time a thread, for a wide search and latency;
 ///  - `lockstep`: one step of all games together; the default on a CPU;
-///  - `overlapped`: the games in groups, so that the host searches one while the device evaluates another;
-///  the default
-///    on a device;
+///  - `overlapped`: the games in groups, so that the host searches one while the device evaluates another; the
+///    default on a device;
 ///  - `shared_queue`: positions of many threads meet in a queue; for engines that bring their own threads.
 template <class B>
 concept batching = std::copyable<B> && requires(B const& policy, batch_demand demand) {
@@ -54,8 +52,7 @@ auto connect(B const& policy, E evaluator) {
     return evaluator;
 }
 
-/// True for every batching policy; for any other type a compile error whose first sentence says what is
-/// missing.
+/// True for every batching policy; for any other type a compile error whose first sentence says what is missing.
 template <class B>
 consteval bool require_batching() {
   static_assert(

@@ -35,11 +35,11 @@ struct evaluation {
 /// How positions that meet in a queue become batches.
 struct queue_settings {
   int max_batch = 1024;  ///< rows of a batch
-  std::chrono::microseconds deadline{
-      500};            ///< how long a position may wait for others before its batch leaves
-  int processors = 1;  ///< threads that evaluate batches, each with its evaluator on the host
-  /// Requests that can be open at once, such as blocking threads: when all are, no batch waits longer. 0: not
-  /// known
+  /// How long a position may wait for others before its batch leaves.
+  std::chrono::microseconds deadline{500};
+  /// Threads that evaluate batches, each with its evaluator on the host.
+  int processors = 1;
+  /// Requests that can be open at once, such as blocking threads: when all are, no batch waits longer. 0: not known
   int askers = 0;
 };
 
@@ -83,8 +83,7 @@ class evaluation_ticket {
   std::exception_ptr failure_;
 };
 
-/// Gathers positions that any number of threads ask about, evaluates them in batches and brings the answers
-/// back.
+/// Gathers positions that any number of threads ask about, evaluates them in batches and brings the answers back.
 ///
 ///     callers --requests--> collector --batches--> processors --answers--> distributor --> callers
 ///

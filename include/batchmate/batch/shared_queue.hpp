@@ -12,8 +12,7 @@
 
 namespace batchmate {
 
-/// An evaluator whose batches meet those of other threads in an `evaluation_queue`; one object serves all
-/// workers.
+/// An evaluator whose batches meet those of other threads in an `evaluation_queue`; one object serves all workers.
 template <game G, evaluator_for<G> E>
 class queued_evaluator {
  public:
@@ -64,8 +63,8 @@ struct shared_queue {
   /// Rows. With several processors no more than each one's share of the rows in flight: one takes up to this many of
   /// those that wait, and the others what it has left.
   int max_batch = 1024;
-  std::chrono::microseconds deadline{
-      500};            ///< how long a position may wait for others before its batch leaves
+  /// How long a position may wait for others before its batch leaves.
+  std::chrono::microseconds deadline{500};
   int processors = 1;  ///< threads that evaluate
 
   batch_plan plan(batch_demand) const {

@@ -20,8 +20,7 @@ inline bf16_bits to_bf16(float x) {
   return static_cast<bf16_bits>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/// Writes `count` numbers as fp32; both arrays have room for the next multiple of 8, which is read and
-/// written too.
+/// Writes `count` numbers as fp32; both arrays have room for the next multiple of 8, which is read and written too.
 inline void widen(bf16_bits const* from, std::ptrdiff_t count, float* to) {
   typedef std::uint16_t halves __attribute__((vector_size(16)));
   typedef std::uint32_t words __attribute__((vector_size(32)));

@@ -9,10 +9,9 @@
 
 namespace batchmate::cpu {
 
-/// One fused convolution of the tower: (rows, inputs, H, W) to (rows, outputs, H, W), stride 1, plus bias,
-/// plus what the output held before if `residual`, then ReLU. Activations are (rows, H, W, channels) in
-/// memory, which every instruction set has kernels for and AVX512 is fastest with; the weights lie as oneDNN
-/// likes.
+/// One fused convolution of the tower: (rows, inputs, H, W) to (rows, outputs, H, W), stride 1, plus bias, plus what
+/// the output held before if `residual`, then ReLU. Activations are (rows, H, W, channels) in memory, which every
+/// instruction set has kernels for and AVX512 is fastest with; the weights lie as oneDNN likes.
 struct convolution_plan {
   dnnl::convolution_forward primitive;     ///< immutable: any number of threads may execute it at once
   dnnl::memory::desc source, destination;  ///< activations

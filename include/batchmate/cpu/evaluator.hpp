@@ -23,8 +23,8 @@ namespace batchmate {
 /// How `onednn` computes.
 struct onednn_options {
   cpu::precision precision = cpu::precision::automatic;  ///< of the tower; the heads are always fp32
-  int max_chunk =
-      16;  ///< rows that go through the tower together, 1 to 256; memory and start-up grow with it
+  /// Rows that go through the tower together, 1 to 256; memory and start-up grow with it.
+  int max_chunk = 16;
 };
 
 /// A network on oneDNN, for processors: models `evaluator_for` every game the network fits. All the work is
@@ -109,8 +109,7 @@ class onednn {
       plain.game = net.game;
       return plain;
     }
-    /// Floats for the tower's output of one run of the heads, (8, H, W, C), if it is bf16; 8 more for
-    /// `widen`.
+    /// Floats for the tower's output of one run of the heads, (8, H, W, C), if it is bf16; 8 more for `widen`.
     std::size_t widened_floats() const {
       return tower.bf16() ? static_cast<std::size_t>(heads::max_rows * tower.cells() * tower.channels() + 8)
                           : 0;

@@ -86,9 +86,8 @@ decltype(auto) attempt(std::string const& what, Step&& step) {
 /// threads inside each of them was five times slower. What the thread had set for OpenMP before comes back
 /// afterwards.
 ///
-/// Debian's oneDNN runs on OpenMP. Its runtime is looked up among the loaded libraries rather than linked, so
-/// that it is the one that oneDNN uses, whatever the compiler's own would be. Without one there is nothing to
-/// limit.
+/// Debian's oneDNN runs on OpenMP. Its runtime is looked up among the loaded libraries rather than linked, so that it
+/// is the one that oneDNN uses, whatever the compiler's own would be. Without one there is nothing to limit.
 class single_threaded {
  public:
   single_threaded() : before_(calls().max ? calls().max() : 0) {

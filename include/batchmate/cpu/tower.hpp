@@ -15,17 +15,14 @@ namespace batchmate::cpu {
 
 class tower_workspace;
 
-/// The convolutions of a network, planned for every number of rows up to a chunk, and their weights,
-/// reordered once. Nothing changes after construction, so that all copies of an evaluator share one tower and
-/// run it at the same time.
+/// The convolutions of a network, planned for every number of rows up to a chunk, and their weights, reordered once.
+/// Nothing changes after construction, so that all copies of an evaluator share one tower and run it at the same time.
 ///
 ///     front = relu(stem(input)); then for each block
-///     back = relu(first(front)); front = relu(second(back) + front)      in place: no activation is ever
-///     copied
+///     back = relu(first(front)); front = relu(second(back) + front)      in place: no activation is ever copied
 class tower {
  public:
-  /// Plans for 1 to `max_rows` rows in fp32 or bf16, which takes some milliseconds. Throws
-  /// `evaluation_error`.
+  /// Plans for 1 to `max_rows` rows in fp32 or bf16, which takes some milliseconds. Throws `evaluation_error`.
   tower(network const& net, precision p, int max_rows)
       : engine_(dnnl::engine::kind::cpu, 0),
         bf16_(p == precision::bf16),

@@ -10,8 +10,8 @@ namespace batchmate {
 
 /// How `cudnn` computes.
 struct cudnn_options {
-  cuda::precision precision =
-      cuda::precision::fp16;   ///< of weights and activations; the heads are fp32 always
+  /// Of weights and activations; the heads are fp32 always.
+  cuda::precision precision = cuda::precision::fp16;
   std::vector<int> devices{};  ///< CUDA's numbers, all of one model; empty: the first of the machine
   int lanes = 2;               ///< batches in work at once on each device, 1 to 8; memory grows with it
   int max_chunk = 4096;        ///< rows that go through the network together, 1 to 8192; memory grows with it

@@ -78,8 +78,7 @@ class answer_table {
     return false;
   }
 
-  /// Remembers an answer in place of an equal row's, or of the one in its bucket that was not used for
-  /// longest.
+  /// Remembers an answer in place of an equal row's, or of the one in its bucket that was not used for longest.
   void insert(std::uint64_t hash, std::uint64_t const* row, int legal, float value, float const* priors) {
     std::size_t const begin = bucket_of(hash);
     std::size_t at = begin;

@@ -19,38 +19,32 @@ struct reservation {
 /// Something that gives positions of game G values and priors, batch by batch.
 ///
 /// A type E models `evaluator_for<G>` if it is movable and has
-///  1. `void submit(int slot, batch<G> const&)`: begins to evaluate; the batch's arrays stay where they are
-///  until
+///  1. `void submit(int slot, batch<G> const&)`: begins to evaluate; the batch's arrays stay where they are until
 ///     `wait(slot)` has returned. An evaluator may do all the work here;
-///  2. `void wait(int slot)`: returns when the batch submitted last on that slot is done, and at once if
-///  there is none;
-///  3. `std::string identity() const`: everything its numbers depend on (network, precision, library,
-///  processor).
+///  2. `void wait(int slot)`: returns when the batch submitted last on that slot is done, at once if there is none;
+///  3. `std::string identity() const`: everything its numbers depend on (network, precision, library, processor).
 ///
-/// Both calls may throw; `wait` is where the failure of asynchronous work surfaces. The answer for a row must
-/// depend on that row's position, and the symmetry it names, alone: not on its neighbours, its place, the
-/// batch's size or the slot.
+/// Both calls may throw; `wait` is where the failure of asynchronous work surfaces. The answer for a row must depend
+/// on that row's position, and the symmetry it names, alone: not on its neighbours, its place, the batch's size or
+/// the slot.
 ///
 /// Optional, with what is assumed where it is missing:
 ///  - `void reserve(reservation const&)`: called once before the first batch; allocates, and throws
-///  `contract_error` if
-///    the evaluator does not fit the game (nothing to do);
-///  - `bool needs_planes() const`: false if only positions and legal actions are read, which saves the
-///  encoding (true);
+///    `contract_error` if the evaluator does not fit the game (nothing to do);
+///  - `bool needs_planes() const`: false if only positions and legal actions are read, which saves the encoding
+///    (true);
 ///  - `bool moves_rows() const`: true if it looks at a row's position under the row's `symmetry` and moves the answer
 ///    back; else rows are moved before it sees them, and name none (false). What wraps an evaluator and hands rows on
 ///    as they are says what that one says;
-///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves
-///  all
-///    threads, `submit` is called by one thread a slot, `wait` may be called by several at once, and rows
-///    that no worker filled are evaluated for nothing (false: every worker has a copy of its own, so the type
-///    is copyable; copies share what never changes and run at the same time);
-///  - `std::shared_ptr<std::byte> allocate(std::size_t bytes)`: memory for rows and outputs, 64-byte aligned
-///  (the heap);
+///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves all
+///    threads, `submit` is called by one thread a slot, `wait` may be called by several at once, and rows that no
+///    worker filled are evaluated for nothing (false: every worker has a copy of its own, so the type is copyable;
+///    copies share what never changes and run at the same time);
+///  - `std::shared_ptr<std::byte> allocate(std::size_t bytes)`: memory for rows and outputs, 64-byte aligned (the
+///    heap);
 ///  - `std::size_t memory_bytes(reservation const&) const`: what one copy allocates (0).
 ///
-/// Ships: `uniform`, `rollout`, `reference`, the decorator `cached`; `onednn` and `cudnn` from their own
-/// headers.
+/// Ships: `uniform`, `rollout`, `reference`, the decorator `cached`; `onednn` and `cudnn` from their own headers.
 template <class E, class G>
 concept evaluator_for = game<G> && std::movable<E> &&
     requires(E& evaluator, E const& fixed, int slot, batch<G> const& rows) {
@@ -109,8 +103,7 @@ std::size_t memory_bytes(E const& evaluator, reservation const& wanted) {
     return 0;
 }
 
-/// True for every evaluator of G; for any other type a compile error whose first sentence says what is
-/// missing.
+/// True for every evaluator of G; for any other type a compile error whose first sentence says what is missing.
 template <class E, class G>
 consteval bool require_evaluator() {
   static_assert(

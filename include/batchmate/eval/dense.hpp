@@ -7,8 +7,7 @@
 #include <cstddef>
 #include <vector>
 
-/// Before a short loop of constant length that must become straight code, so that its array lives in
-/// registers.
+/// Before a short loop of constant length that must become straight code, so that its array lives in registers.
 #ifdef __CUDACC__
 #define BATCHMATE_UNROLL _Pragma("unroll")
 #else
@@ -17,8 +16,7 @@
 
 namespace batchmate {
 
-/// A fully connected layer laid out for speed: outputs in blocks of 16, the inputs of a block one after the
-/// other.
+/// A fully connected layer laid out for speed: outputs in blocks of 16, the inputs of a block one after the other.
 struct packed_dense {
   static constexpr int lanes = 16;  ///< outputs a block
 

@@ -92,10 +92,9 @@ class heads {
 
   /// Writes values and priors of the `count` rows of `out` that begin with `first`.
   ///
-  /// `tower` holds the tower's outputs of these rows, (count, C, H, W) in blocks of `channel_block` channels:
-  /// element (c, cell) of a row is at `(c / channel_block * H * W + cell) * channel_block + c %
-  /// channel_block`. So 1 means (C, H, W), C means (H, W, C), and 16 is what oneDNN calls nChw16c; it divides
-  /// C.
+  /// `tower` holds the tower's outputs of these rows, (count, C, H, W) in blocks of `channel_block` channels: element
+  /// (c, cell) of a row is at `(c / channel_block * H * W + cell) * channel_block + c % channel_block`. So 1 means
+  /// (C, H, W), C means (H, W, C), and 16 is what oneDNN calls nChw16c; it divides C.
   void run(float const* tower, int channel_block, raw_batch const& out, int first, int count,
            float* scratch) const {
     for (; count > 0; first += max_rows, count -= max_rows, tower += max_rows * cells_ * both_.inputs)

@@ -21,9 +21,8 @@ namespace batchmate {
 /// The network in fp32 loops of fixed order, without dependencies: what every faster evaluator is measured
 /// against, and what serves where there is none. All work is done in `submit`; any number of slots.
 ///
-/// A board lies as (H + 2, W + 2, C) in a frame of zeros, C rounded up to whole registers. The three rows of
-/// inputs of a 3x3 convolution are then three runs of memory, and the convolution is a dense layer over all
-/// cells:
+/// A board lies as (H + 2, W + 2, C) in a frame of zeros, C rounded up to whole registers. The three rows of inputs
+/// of a 3x3 convolution are then three runs of memory, and the convolution is a dense layer over all cells:
 ///
 ///     0 0 0 0 0      one output cell adds to its bias the products of row, column, channel, in this order
 ///     0[a b c]0

@@ -8,10 +8,9 @@ namespace batchmate {
 /// What an evaluator counted of its own work, where the driver cannot know it. An evaluator that has
 /// something to say has `evaluator_report report() const`, callable while it works.
 struct evaluator_report {
-  std::uint64_t batches =
-      0;  ///< batches evaluated, where they differ from those submitted (a queue merges them)
-  std::uint64_t rows = 0;           ///< rows in these
-  std::uint64_t bucket_rows = 0;    ///< rows that the device worked on, with those that fill up a fixed size
+  std::uint64_t batches = 0;      ///< evaluated, where they differ from those submitted (a queue merges them)
+  std::uint64_t rows = 0;         ///< rows in these
+  std::uint64_t bucket_rows = 0;  ///< rows that the device worked on, with those that fill up a fixed size
   std::uint64_t cache_lookups = 0;  ///< rows that were looked for in a table of answers
   std::uint64_t cache_hits = 0;     ///< of these, rows answered without being evaluated
   std::uint64_t cache_repeats = 0;  ///< of these hits, rows equal to an earlier row of their batch

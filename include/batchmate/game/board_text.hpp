@@ -9,8 +9,7 @@
 
 namespace batchmate {
 
-/// A board as people write it: a character a cell, `x` for the first player, `o` for the second, `.` for
-/// empty.
+/// A board as people write it: a character a cell, `x` for the first player, `o` for the second, `.` for empty.
 struct board_text {
   std::string cells;       ///< (rows * columns), row by row from the top
   bool x_to_move = true;   ///< whether the first player is to move
@@ -56,14 +55,12 @@ inline std::optional<board_text> parse_board(std::string_view text, int rows, in
   return board;
 }
 
-/// The name of a cell: a letter for the column, `a` leftmost, and a number for the row, 1 at the top: `a1`,
-/// `m13`.
+/// The name of a cell: a letter for the column, `a` leftmost, and a number for the row, 1 at the top: `a1`, `m13`.
 inline std::string cell_text(int cell, int columns) {
   return static_cast<char>('a' + cell % columns) + std::to_string(cell / columns + 1);
 }
 
-/// The inverse of `cell_text`; empty for what names no cell of the board. Boards have at most 26 columns and
-/// 99 rows.
+/// The inverse of `cell_text`; empty for what names no cell of the board. Boards have at most 26 columns and 99 rows.
 inline std::optional<int> parse_cell(std::string_view text, int rows, int columns) {
   if (text.size() < 2 || text.size() > 3) return std::nullopt;
   int const column = text[0] - 'a';

@@ -91,8 +91,7 @@ class game_checker {
   using view = position_view<G>;
   static constexpr int cells = G::input.cells();
 
-  /// Complains unless ok: the parts say what was expected and what was found. They are put together on
-  /// failure only.
+  /// Complains unless ok: the parts say what was expected and what was found. They are put together on failure only.
   template <class... Parts>
   void holds(bool ok, Parts const&... parts) const {
     if (!ok) [[unlikely]]
@@ -309,9 +308,8 @@ class game_checker {
   std::unordered_map<std::uint64_t, view> by_key_;
 };
 
-/// Plays `options.games` random games of G and throws `contract_error` where G breaks the contract of `game`,
-/// or of an optional extra that it offers; the message names the game, the ply, what was expected and what
-/// was found.
+/// Plays `options.games` random games of G and throws `contract_error` where G breaks the contract of `game`, or of
+/// an optional extra that it offers; the message names the game, the ply, what was expected and what was found.
 ///
 /// What it checks: results in [-1, 1] and none at the start; a legal action while there is no result; an end
 /// within `max_plies`; answers that depend on the object alone and survive a copy of its bytes and a replay;

@@ -105,8 +105,7 @@ class connect4 {
  private:
   static constexpr std::uint64_t bottom_row = 0x40810204081;
 
-  /// The bits 0, 7, ..., 42 side by side: 2^(42 - 6c) takes bit 7c to bit 42 + c, and no two products share a
-  /// bit.
+  /// The bits 0, 7, ..., 42 side by side: 2^(42 - 6c) takes bit 7c to bit 42 + c, and no two products share a bit.
   BATCHMATE_HD static constexpr std::uint64_t gather(std::uint64_t s) {
     return (s & bottom_row) * 0x41041041040 >> 42 & 0x7f;
   }

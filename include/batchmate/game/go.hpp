@@ -35,9 +35,8 @@ class go {
   static constexpr int pass = num_cells;                ///< the action that passes
   static constexpr int num_symmetries = 8;              ///< those of `rectangle_cell`
   static constexpr sgf_format sgf = sgf_format::go(N);  ///< how its games are written in SGF
-  /// Planes: 0 own stones; 1 opponent's; 2 own in chains with one liberty, 3 with two; 4 opponent's with one,
-  /// 5 with two; 6 empty points where the player may not place a stone; 7 the point played last, empty after
-  /// a pass.
+  /// Planes: 0 own stones; 1 opponent's; 2 own in chains with one liberty, 3 with two; 4 opponent's with one, 5 with
+  /// two; 6 empty points where the player may not place a stone; 7 the point played last, empty after a pass.
   static constexpr shape input{8, N, N};
   /// Komi as the player to move gains from it, in tens of points; 1 after a pass, else 0.
   static constexpr int num_globals = 2;

@@ -16,10 +16,9 @@ namespace batchmate {
 /// left column with the right one. Cell (r, c) touches (r, c - 1), (r, c + 1), (r - 1, c), (r - 1, c + 1), (r
 /// + 1, c - 1) and (r + 1, c). There are no draws.
 ///
-/// Actions are the cells, r * N + c, written `a1`: a letter for the column, a number for the row, 1 at the
-/// top. With Swap, one more action, `swap`, is legal at ply 1 only: the second player takes the stone over as
-/// its own, on the cell reflected across the main diagonal, (r, c) to (c, r), and the first player is to
-/// move.
+/// Actions are the cells, r * N + c, written `a1`: a letter for the column, a number for the row, 1 at the top. With
+/// Swap, one more action, `swap`, is legal at ply 1 only: the second player takes the stone over as its own, on the
+/// cell reflected across the main diagonal, (r, c) to (c, r), and the first player is to move.
 ///
 /// Beside the stones a position keeps, for each player, those connected to the edge it starts from (top,
 /// left), so that a move costs six neighbours, and a flood only where it connects a group that was not.
@@ -66,8 +65,7 @@ class hex {
     return std::nullopt;
   }
 
-  /// Own stones to plane 0, the opponent's to plane 1; plane 2 is full if the player to move connects top and
-  /// bottom.
+  /// Own stones to plane 0, the opponent's to plane 1; plane 2 is full if the player to move connects top and bottom.
   BATCHMATE_HD constexpr void encode(plane_bits<input>& planes) const {
     int const player = ply_ & 1;
     planes.assign(0, stones_[player]);
@@ -75,8 +73,7 @@ class hex {
     if (player == 0) planes.fill(2);
   }
 
-  /// A number that depends on the stones and the player to move; distinct positions share one with chance
-  /// 2^-64.
+  /// A number that depends on the stones and the player to move; distinct positions share one with chance 2^-64.
   BATCHMATE_HD constexpr std::uint64_t key() const {
     std::uint64_t sum = ply_ & 1, salt = 0;
     for (cells const& stones : stones_)

@@ -33,8 +33,7 @@ class othello {
     return {{cells, cells == 0 && moves(theirs_, mine_) != 0}};
   }
 
-  /// Places a disc of the player to move and turns over what lies between it and others of that player, or
-  /// passes.
+  /// Places a disc of the player to move and turns over what lies between it and others of that player, or passes.
   BATCHMATE_HD constexpr void play(int action) {
     std::uint64_t const placed = action == pass ? 0 : std::uint64_t{1} << action;
     std::uint64_t const turned = flips(mine_, theirs_, placed);

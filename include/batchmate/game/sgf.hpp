@@ -29,8 +29,7 @@ struct sgf_format {
 
   /// Go on n x n points; the pass is action n * n.
   static constexpr sgf_format go(int n) { return {1, n, n, n * n, -1, true}; }
-  /// Othello, whose pass is action 64. The format leaves open how its moves are written: here as everywhere,
-  /// `d3`.
+  /// Othello, whose pass is action 64. The format leaves open how its moves are written: here as everywhere, `d3`.
   static constexpr sgf_format othello() { return {2, 8, 8, 64, -1, false}; }
   /// Gomoku, and other games of n in a row.
   static constexpr sgf_format gomoku(int rows, int columns) { return {4, columns, rows, -1, -1, true}; }

@@ -17,11 +17,10 @@ namespace batchmate {
 /// as its rows from the top and the player to move, `x../.o./... o`; `x` begins.
 class tictactoe {
  public:
-  static constexpr int num_actions = 9;   ///< the cells
-  static constexpr shape input{2, 3, 3};  ///< own stones, opponent's stones
-  static constexpr int max_plies = 9;     ///< the full board
-  static constexpr int num_symmetries =
-      8;  ///< number s: mirrored left to right if s & 4, then turned s & 3 times
+  static constexpr int num_actions = 9;     ///< the cells
+  static constexpr shape input{2, 3, 3};    ///< own stones, opponent's stones
+  static constexpr int max_plies = 9;       ///< the full board
+  static constexpr int num_symmetries = 8;  ///< s: mirrored left to right if s & 4, then turned s & 3 times
 
   /// The empty cells.
   BATCHMATE_HD constexpr action_set<9> legal_actions() const {

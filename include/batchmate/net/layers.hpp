@@ -131,8 +131,7 @@ inline void check_network(network const& net) {
   });
 }
 
-/// A hash of everything the network computes with: extents, weights, biases, bit by bit; not its name nor its
-/// game.
+/// A hash of everything the network computes with: extents, weights, biases, bit by bit; not its name nor its game.
 inline std::uint64_t network_hash(network const& net) {
   std::uint64_t hash = 0;
   auto const add = [&](std::uint64_t word) { hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + word + 1); };

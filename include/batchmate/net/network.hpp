@@ -29,8 +29,7 @@ struct residual_block {
   convolution first, second;  ///< both 3x3, channels to channels
 };
 
-/// A residual tower with a policy and a value head (He et al., 2016, post-activation; Silver et al., 2017),
-/// in fp32.
+/// A residual tower with a policy and a value head (He et al., 2016, post-activation; Silver et al., 2017), in fp32.
 ///
 ///     input    (C_in, H, W): the planes as 0 and 1, then each global as a constant plane
 ///     tower    x = relu(stem(x)); then the blocks in order                              (C, H, W)

@@ -59,8 +59,7 @@ struct tensor {
   std::string name;                    ///< unique in its file
   dtype type = dtype::f32;             ///< of the elements
   std::vector<std::uint64_t> extents;  ///< the slowest first; none means one number
-  std::span<std::byte const>
-      bytes;  ///< product of extents times the element's size, little-endian, any alignment
+  std::span<std::byte const> bytes;    ///< extents times the element's size, little-endian, any alignment
 };
 
 /// The numbers of an array in memory as a tensor.

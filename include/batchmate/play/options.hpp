@@ -36,10 +36,10 @@ struct run_options {
   std::chrono::milliseconds progress_every{1000};     ///< how often `progress` is called
   std::function<void(statistics const&)> progress{};  ///< called in the thread that called `run`
   std::chrono::milliseconds stalled_after{0};         ///< without a batch: `stalled` is called. 0: never
-  std::function<void(std::vector<activity> const&)>
-      stalled{};  ///< with what every worker is at, by its index
-  std::stop_token
-      stop{};  ///< once requested, begun games are given up at their next step, finished ones delivered
+  /// Called after `stalled_after` with what every worker is at, by its index.
+  std::function<void(std::vector<activity> const&)> stalled{};
+  /// Once requested, begun games end at their next step, finished ones are delivered.
+  std::stop_token stop{};
 };
 
 }  // namespace batchmate

@@ -36,8 +36,8 @@ struct network_phase {
 struct run_records {
   run_progress progress{};              ///< of the run, when the journal was begun
   std::vector<network_phase> phases{};  ///< in order
-  std::map<std::int64_t, std::vector<std::byte>>
-      episodes{};  ///< finished and in no shard, as records, by place
+  /// Finished and in no shard, as records, by place.
+  std::map<std::int64_t, std::vector<std::byte>> episodes{};
 };
 
 /// What lies in the records of a run's journal.

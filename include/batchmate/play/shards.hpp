@@ -45,9 +45,8 @@ inline std::string shard_name(int number) {
   return name;
 }
 
-/// A sink that writes the samples of all episodes as training rows, shard by shard. Every shard holds whole
-/// episodes and shows up whole or not at all. What has come since the last shard is written by `finish`
-/// alone.
+/// A sink that writes the samples of all episodes as training rows, shard by shard. Every shard holds whole episodes
+/// and shows up whole or not at all. What has come since the last shard is written by `finish` alone.
 template <game G>
 class row_writer {
  public:

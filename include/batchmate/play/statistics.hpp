@@ -26,10 +26,9 @@ struct statistics {
   double encoding_share = 0;        ///< share spent packing positions
   double evaluator_share = 0;  ///< share spent in the evaluator's submit: all its work if it runs on the host
   double waiting_share = 0;    ///< share spent waiting for an evaluator or for other workers
-  std::size_t planned_bytes = 0;  ///< memory predicted before the run
-  std::uint64_t episodes_hash =
-      0;  ///< of the moves, targets and values of all games, whatever order they ended in
-  evaluator_report evaluator;  ///< what the evaluators counted themselves
+  std::size_t planned_bytes = 0;    ///< memory predicted before the run
+  std::uint64_t episodes_hash = 0;  ///< of the moves, targets and values of all games, in whatever order
+  evaluator_report evaluator;       ///< what the evaluators counted themselves
 
   /// Positions evaluated a second of wall time.
   double boards_per_second() const { return per_second(static_cast<double>(boards)); }

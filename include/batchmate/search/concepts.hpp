@@ -112,19 +112,16 @@ struct decision {
   float raw_value = 0;  ///< the network's own value of the position, in [-1, 1]; 0 where unknown
 };
 
-/// A search over one game's tree that stops whenever it needs the network and goes on when the answers are
-/// there.
+/// A search over one game's tree that stops whenever it needs the network and goes on when the answers are there.
 ///
 /// A type S models `search_for<G>` if it is a copyable aggregate of settings with
 ///  1. `int max_rows() const`: the most rows one tree fills in one step;
-///  2. `template <game G> class tree`, constructed from (S const&), which allocates all the tree will ever
-///  need, with
+///  2. `template <game G> class tree`, constructed from (S const&), which allocates all the tree will ever need, with
 ///     - `void start(random_key episode, int ply)`: forgets everything; the next search is that of this ply;
-///     - `void collect(G const& root, row_range<G>& out)`: goes on until it needs evaluations or is done, and
-///       pushes the leaves; what does not fit is pushed by a later call. Called only when all rows of the
-///       call before have been absorbed;
-///     - `void absorb(batch<G> const& mine)`: takes the answers for exactly the rows of the last `collect`,
-///     in order;
+///     - `void collect(G const& root, row_range<G>& out)`: goes on until it needs evaluations or is done, and pushes
+///       the leaves; what does not fit is pushed by a later call. Called only when all rows of the call before have
+///       been absorbed;
+///     - `void absorb(batch<G> const& mine)`: takes the answers for exactly the rows of the last `collect`, in order;
 ///     - `bool done() const`: the search of this move has ended;
 ///     - `void decide(decision<G>&) const`: its outcome, once done;
 ///     - `void advance(int action)`: the action was played; the next search is that of the position after it;
@@ -134,9 +131,9 @@ struct decision {
 /// A search may ask more of its games than to be games: `tree` and `tree_bytes` are constrained then, and S models
 /// `search_for` those games alone. `puct_graph`, for one, needs a `key()`.
 ///
-/// A tree never calls an evaluator, and what it decides may depend on the answers and keys alone, not on how
-/// its rows were spread over batches. Ships: `puct`, the default; `gumbel`, with few simulations a move; `puct_graph`,
-/// where many positions are reached in several ways; and `top_k`, a few wide waves a move.
+/// A tree never calls an evaluator, and what it decides may depend on the answers and keys alone, not on how its rows
+/// were spread over batches. Ships: `puct`, the default; `gumbel`, with few simulations a move; `puct_graph`, where
+/// many positions are reached in several ways; and `top_k`, a few wide waves a move.
 template <class S, class G>
 concept search_for = game<G> && std::copyable<S> &&
     requires(S const& settings, typename S::template tree<G>& tree, typename S::template tree<G> const& fixed,

@@ -41,9 +41,8 @@ struct tree_node {
 /// The nodes of one tree in arrays of fixed size, allocated once. Pages that were never used cost no memory.
 ///
 ///     nodes    (max_nodes)               parents come before their children
-///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, sorted by
-///     prior children (4 * max_nodes)           q, u and index of the visited ones, a block a node that
-///     doubles as it grows
+///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, sorted by prior
+///     children (4 * max_nodes)           q, u and index of the visited ones, a block a node that doubles as it grows
 ///
 /// A node's visited children are always its first edges, so that selection looks at these and one more.
 class node_arena {
@@ -126,8 +125,7 @@ class node_arena {
     u_[slot] = 0;
   }
 
-  /// Makes a child of the root the new root and forgets everything that is not below it. Nothing may be
-  /// pending.
+  /// Makes a child of the root the new root and forgets everything that is not below it. Nothing may be pending.
   void keep_subtree(std::uint32_t new_root) {
     // Nodes and edges lie in the order of creation, so the survivors slide down in one pass. The child arrays
     // are rebuilt afterwards and serve as the map from old to new indices until then.

@@ -14,13 +14,11 @@
 
 namespace batchmate {
 
-/// The fixed-width tree: below the root stand the best `widths[0]` moves, below each of these the best
-/// `widths[1]`, and so on; the last positions are worth what the network says, all others the best of their
-/// moves (minimax).
+/// The fixed-width tree: below the root stand the best `widths[0]` moves, below each of these the best `widths[1]`,
+/// and so on; the last positions are worth what the network says, all others the best of their moves (minimax).
 ///
-/// The best moves are those of greatest log P(a) + temperature * g(a) with Gumbel noise g, which samples
-/// without replacement in proportion to P^(1 / temperature) (Kool et al., ICML 2019). Every depth is one wave
-/// of rows.
+/// The best moves are those of greatest log P(a) + temperature * g(a) with Gumbel noise g, which samples without
+/// replacement in proportion to P^(1 / temperature) (Kool et al., ICML 2019). Every depth is one wave of rows.
 ///
 /// Training target: P(a) * exp(q(a) / target_temperature) over the root's searched moves, normalised; q is a
 /// move's minimax value (the regularised policy of Grill et al., ICML 2020).
@@ -28,8 +26,7 @@ struct top_k {
   std::array<int, 8> widths{6, 10};  ///< moves kept at each depth; the first 0 ends the list
   float temperature = 1;             ///< of the sampling of moves; 0 takes those of greatest prior
   float target_temperature = 0.1f;   ///< of the training target, in units of value; positive
-  int temperature_plies =
-      0;  ///< plies whose move is drawn from the training target; later the best is played
+  int temperature_plies = 0;         ///< first plies, whose move is drawn from the target; later the best
 
   int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
 

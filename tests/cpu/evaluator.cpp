@@ -257,7 +257,8 @@ TEST_CASE("onednn: memory grows with the rows reserved up to one chunk, and no f
 TEST_CASE("onednn: the identity names library, precision, instruction set, network and its hash") {
   bm::network net = toys::network_for<small>(1, 16, 3, 1);
   std::string const fp32 = bm::onednn(net, {.precision = precision::fp32}).identity();
-  CHECK(fp32.starts_with(bm::cpu::library_name() + ":fp32:" + bm::cpu::isa_name() + ":" + net.name + ":"));
+  CHECK(fp32.starts_with(bm::cpu::library_name() + ":fp32:" + bm::cpu::isa_name() +
+                         (bm::dense_is_fused() ? "+fma:" : ":") + net.name + ":"));
   CHECK(bm::onednn(net).identity().find(bm::cpu::has_bf16() ? ":bf16:" : ":fp32:") != std::string::npos);
   net.stem.weights[0] += 1;
   CHECK(bm::onednn(net, {.precision = precision::fp32}).identity() != fp32);

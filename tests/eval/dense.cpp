@@ -70,6 +70,30 @@ TEST_CASE("every output is the plain sum in ascending order, for any number of r
     }
 }
 
+#ifdef __x86_64__
+TEST_CASE("where products are fused, every output is the fused sum, to the last bit, whatever the width" *
+          doctest::skip(!dense_is_fused())) {
+  int const outputs = 40, inputs = 48, rows = 19;
+  auto const weights = random_floats(outputs * inputs, 1), bias = random_floats(outputs, 2),
+             x = random_floats(rows * inputs, 3);
+  packed_dense const layer = pack_dense(outputs, inputs, weights.data(), bias.data());
+  std::vector<float> found(rows * 48), narrow(rows * 48), expected(rows * 48);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t o = 0; o < outputs; ++o) {
+      float sum = bias[o];
+      for (std::size_t i = 0; i < inputs; ++i)
+        sum = std::fma(weights[o * inputs + i], x[r * inputs + i], sum);
+      expected[r * 48 + o] = sum;
+    }
+  run_dense(layer, {x.data(), inputs, inputs, 0}, rows, false, found.data());
+  dense_kernels::with_avx2(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());
+  CHECK(found == expected);
+  CHECK(narrow == expected);
+  dense_kernels::all_outputs<4, 2>(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());
+  CHECK(narrow != expected);  // otherwise these numbers show nothing
+}
+#endif
+
 TEST_CASE("a row does not depend on the rows beside it") {
   int const outputs = 20, inputs = 30, rows = 21;
   auto const weights = random_floats(outputs * inputs, 1), bias = random_floats(outputs, 2),

@@ -75,7 +75,8 @@ class onednn {
   }
   void wait(int) const {}
 
-  /// `onednn-2.6.3:bf16:avx512_core_bf16:NETWORK:HASH`: library, precision, instruction set, network.
+  /// `onednn-2.6.3:bf16:avx512_core_bf16+fma:NETWORK:HASH`: library, precision, the tower's instruction set and how the
+  /// heads round (`dense_is_fused`), network.
   std::string identity() const { return shared_->identity; }
 
   /// Bytes that one copy allocates; the weights, which all copies share, are there since construction.
@@ -91,8 +92,8 @@ class onednn {
         : extents(checked(net, options)),
           tower(net, cpu::effective_precision(options.precision), options.max_chunk),
           heads(net),
-          identity(concat(cpu::library_name(), ":", tower.bf16() ? "bf16" : "fp32", ":", cpu::isa_name(), ":",
-                          net.name, ":", hexadecimal(network_hash(net)))) {}
+          identity(concat(cpu::library_name(), ":", tower.bf16() ? "bf16" : "fp32", ":", cpu::isa_name(),
+                          dense_is_fused() ? "+fma:" : ":", net.name, ":", hexadecimal(network_hash(net)))) {}
 
     static std::string hexadecimal(std::uint64_t number) {
       char text[17];

@@ -75,9 +75,23 @@ struct vector_of<16> {
   using in_memory __attribute__((vector_size(64), aligned(4), may_alias)) = float;
 };
 
+/// Adds a * b to each of `sums`: if `Fused`, with one rounding, by an instruction that the processor must have. No compiler
+/// option decides, so that all builds round alike.
+template <bool Fused, class Vector>
+BATCHMATE_INLINE void add_product(Vector const& a, float b, Vector& sums) {
+#ifdef __x86_64__
+  if constexpr (Fused) {
+    Vector const all = b - Vector{};
+    asm("vfmadd231ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(all));
+    return;
+  }
+#endif
+  sums += a * b;
+}
+
 /// Sixteen outputs of `Rows` rows. Every sum runs over the inputs in ascending order, so that it depends
 /// neither on `Rows` nor on `Width`.
-template <int Width, int Rows>
+template <int Width, int Rows, bool Fused>
 BATCHMATE_INLINE void block_of_outputs(packed_dense const& layer, int block, dense_input const& x, bool relu,
                                        float* y) {
   using vector = typename vector_of<Width>::type;
@@ -99,7 +113,7 @@ BATCHMATE_INLINE void block_of_outputs(packed_dense const& layer, int block, den
       for (int p = 0; p < parts; ++p) weights[p] = *reinterpret_cast<in_memory const*>(w + p * Width);
       BATCHMATE_UNROLL
       for (int n = 0; n < Rows * parts; ++n)
-        sums[n] += weights[n % parts] * from[n / parts * x.row_stride + i];
+        add_product<Fused>(weights[n % parts], from[n / parts * x.row_stride + i], sums[n]);
     }
   }
   BATCHMATE_UNROLL
@@ -111,37 +125,51 @@ BATCHMATE_INLINE void block_of_outputs(packed_dense const& layer, int block, den
 }
 
 /// The whole layer, `Rows` rows at a time while there are as many.
-template <int Width, int Rows>
+template <int Width, int Rows, bool Fused = false>
 BATCHMATE_INLINE void all_outputs(packed_dense const& layer, dense_input x, int rows, bool relu, float* y) {
   int const blocks = layer.padded_outputs() / packed_dense::lanes;
   for (; rows >= Rows; rows -= Rows, x.data += Rows * x.row_stride, y += Rows * layer.padded_outputs())
-    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, Rows>(layer, block, x, relu, y);
+    for (int block = 0; block < blocks; ++block)
+      block_of_outputs<Width, Rows, Fused>(layer, block, x, relu, y);
   for (; rows > 0; --rows, x.data += x.row_stride, y += layer.padded_outputs())
-    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, 1>(layer, block, x, relu, y);
+    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, 1, Fused>(layer, block, x, relu, y);
 }
 
 #ifdef __x86_64__
 /// `all_outputs` for processors with AVX-512.
 __attribute__((target("avx512f"))) inline void with_avx512(packed_dense const& layer, dense_input const& x,
                                                            int rows, bool relu, float* y) {
-  all_outputs<16, 8>(layer, x, rows, relu, y);
+  all_outputs<16, 8, true>(layer, x, rows, relu, y);
 }
-/// `all_outputs` for processors with AVX2.
-__attribute__((target("avx2"))) inline void with_avx2(packed_dense const& layer, dense_input const& x,
-                                                      int rows, bool relu, float* y) {
-  all_outputs<8, 4>(layer, x, rows, relu, y);
+/// `all_outputs` for processors with AVX2 and FMA.
+__attribute__((target("avx2,fma"))) inline void with_avx2(packed_dense const& layer, dense_input const& x,
+                                                          int rows, bool relu, float* y) {
+  all_outputs<8, 4, true>(layer, x, rows, relu, y);
 }
 #endif
 
 }  // namespace dense_kernels
 
+/// Whether `run_dense` rounds a product and the sum it is added to once, as processors with AVX2 and FMA do, or each. It
+/// changes the last bits, and so belongs to an evaluator's identity.
+inline bool dense_is_fused() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return false;
+#endif
+}
+
 /// y = layer(x), or relu of it, for `rows` rows of x; row r of y begins at `r * layer.padded_outputs()` and
 /// is written with its padding. Sums run over the inputs in ascending order in fp32, starting from the bias,
-/// so that a row does not depend on how many there are; the widest registers of the processor are used.
+/// so that a row does not depend on how many there are; the widest registers of the processor are used, and
+/// `dense_is_fused` says how sums are rounded.
 inline void run_dense(packed_dense const& layer, dense_input const& x, int rows, bool relu, float* y) {
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512f")) return dense_kernels::with_avx512(layer, x, rows, relu, y);
-  if (__builtin_cpu_supports("avx2")) return dense_kernels::with_avx2(layer, x, rows, relu, y);
+  if (dense_is_fused()) {
+    if (__builtin_cpu_supports("avx512f")) return dense_kernels::with_avx512(layer, x, rows, relu, y);
+    return dense_kernels::with_avx2(layer, x, rows, relu, y);
+  }
 #endif
   dense_kernels::all_outputs<4, 2>(layer, x, rows, relu, y);
 }

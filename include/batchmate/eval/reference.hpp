@@ -94,7 +94,7 @@ class reference {
       }
       char hash[17];
       std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(network_hash(net)));
-      identity = "reference:" + net.name + ":" + hash + ":fp32";
+      identity = "reference:" + net.name + ":" + hash + (dense_is_fused() ? ":fp32-fma" : ":fp32");
     }
     network net;
     packed_convolution stem;

@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace bm = batchmate;
@@ -152,4 +155,38 @@ TEST_CASE("the size said is that of the arrays") {
   std::size_t const small = bm::node_arena::bytes(100, 7), large = bm::node_arena::bytes(200, 7);
   CHECK(large == 2 * small);
   CHECK(small >= 100 * (sizeof(bm::tree_node) + 7 * (sizeof(float) + sizeof(std::uint16_t))));
+}
+
+TEST_CASE("moves are sorted by prior and action, in part first and the rest later, or all at once") {
+  constexpr int actions = 100, first = bm::sorted_at_first;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    bm::random_stream random{bm::random_key{seed}};
+    int const n = 1 + static_cast<int>(seed) % actions;
+    std::vector<std::pair<float, int>> expected;  // less prior first, so its negative is stored
+    std::vector<float> priors, again;
+    std::vector<std::uint16_t> moves, moves_again;
+    for (int a = 0; a < n; ++a) {
+      priors.push_back(std::floor(random.uniform() * 10) / 10);  // many are equal, and some are 0
+      moves.push_back(static_cast<std::uint16_t>(a));
+      expected.emplace_back(-priors.back(), a);
+    }
+    std::sort(expected.begin(), expected.end());
+    again = priors, moves_again = moves;
+    auto const in_order = [&](int up_to) {
+      for (int i = 0; i < up_to; ++i)
+        if (moves[static_cast<std::size_t>(i)] != expected[static_cast<std::size_t>(i)].second ||
+            priors[static_cast<std::size_t>(i)] != -expected[static_cast<std::size_t>(i)].first)
+          return false;
+      return true;
+    };
+    bm::sort_first_by_prior<actions>(priors.data(), moves.data(), n);
+    REQUIRE(in_order(std::min(first, n)));
+    if (n > first)
+      for (auto a = moves.begin() + first + 1; a != moves.end(); ++a) REQUIRE(a[-1] < a[0]);
+    if (n > first) bm::sort_by_prior<actions>(priors.data() + first, moves.data() + first, n - first);
+    REQUIRE(in_order(n));
+    bm::sort_by_prior<actions>(again.data(), moves_again.data(), n);
+    REQUIRE(again == priors);
+    REQUIRE(moves_again == moves);
+  }
 }

@@ -16,7 +16,7 @@ namespace batchmate {
 enum class node_state : std::uint8_t {
   pending,    ///< its evaluation is under way
   evaluated,  ///< priors are there, in the order of the legal actions; nobody has gone through it
-  sorted,     ///< priors are sorted, actions are known
+  sorted,     ///< priors are sorted as far as the search needs them, actions are known
   terminal,   ///< the game has ended here, and nothing is made of it
   won,        ///< best play from here is proven to win for the player to move
   drawn,      ///< it is proven to draw
@@ -212,22 +212,73 @@ BATCHMATE_INLINE float greatest_score(float const* q, float const* u, float scal
   return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
 }
 
+/// What a move is sorted by, least first, and may be put back from: a greater prior comes first, then what was before.
+struct edge_key {
+  std::uint64_t bits;
+
+  edge_key() = default;  // arrays of keys are not written twice
+  edge_key(float prior, int place, std::uint16_t action)
+      // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
+      : bits(std::uint64_t{~std::bit_cast<std::uint32_t>(std::max(0.0f, prior))} << 32 |
+             static_cast<std::uint64_t>(place) << 16 | action) {}
+
+  /// What it was made of.
+  float prior() const { return std::bit_cast<float>(~static_cast<std::uint32_t>(bits >> 32)); }
+  /// What it was made of.
+  std::uint16_t action() const { return static_cast<std::uint16_t>(bits); }
+  friend bool operator<(edge_key a, edge_key b) { return a.bits < b.bits; }
+};
+
+/// Whether greater priors come first.
+inline bool are_sorted(float const* priors, int n) {
+  bool unsorted = false;
+  for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
+  return !unsorted;
+}
+
 /// Puts the moves of a node, at most A, in order: greater priors first, then those that were before.
 template <int A>
 void sort_by_prior(float* priors, std::uint16_t* actions, int n) {
-  bool unsorted = false;
-  for (int i = 1; i < n; ++i) unsorted |= priors[i - 1] < priors[i];
-  if (!unsorted) return;
-  // A prior is not negative, so its bits order as it does; their complement puts the greatest first.
-  std::array<std::uint64_t, std::max(A, 32)> keys;  // g++ 12 warns of std::sort on fewer
-  for (int i = 0; i < n; ++i)
-    keys[i] = std::uint64_t{~std::bit_cast<std::uint32_t>(std::max(0.0f, priors[i]))} << 32 |
-              static_cast<std::uint64_t>(i) << 16 | actions[i];
+  if (are_sorted(priors, n)) return;
+  std::array<edge_key, std::max(A, 32)> keys;  // g++ 12 warns of std::sort on fewer
+  for (int i = 0; i < n; ++i) keys[i] = {priors[i], i, actions[i]};
   std::sort(keys.begin(), keys.begin() + n);
   for (int i = 0; i < n; ++i) {
-    priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));
-    actions[i] = static_cast<std::uint16_t>(keys[i]);
+    priors[i] = keys[i].prior();
+    actions[i] = keys[i].action();
   }
+}
+
+/// Edges of a node that are put in order when it is first gone through. The others follow when these have all been
+/// visited, which is seldom.
+inline constexpr int sorted_at_first = 8;
+
+/// Puts only the first `sorted_at_first` moves in their places; the others follow in the order they had.
+template <int A>
+void sort_first_by_prior(float* priors, std::uint16_t* actions, int n) {
+  if (n <= sorted_at_first) return sort_by_prior<A>(priors, actions, n);
+  if (are_sorted(priors, n)) return;
+  std::array<edge_key, std::max(A, sorted_at_first)> keys;
+  std::array<edge_key, sorted_at_first> firsts;
+  for (int i = 0; i < n; ++i) keys[i] = {priors[i], i, actions[i]};
+  std::partial_sort_copy(keys.begin(), keys.begin() + n, firsts.begin(), firsts.end());
+  int place = 0;
+  auto const put = [&](edge_key key) {
+    priors[place] = key.prior();
+    actions[place] = key.action();
+  };
+  for (; place < sorted_at_first; ++place) put(firsts[place]);
+  for (int i = 0; place < n; ++i) {
+    put(keys[i]);  // the next one overwrites it, unless it is one of the others
+    place += firsts.back() < keys[i];
+  }
+}
+
+/// Puts those edges of a node in order that have not been visited.
+template <int A>
+[[gnu::noinline]] void sort_unvisited(node_arena& arena, tree_node const& n) {
+  int const visited = n.num_children;
+  sort_by_prior<A>(arena.priors(n) + visited, arena.actions(n) + visited, n.num_edges - visited);
 }
 
 }  // namespace batchmate

@@ -198,6 +198,7 @@ class puct::tree {
         continue;
       }
       n = arena_.add_child(n);
+      if (at.num_children == sorted_at_first) sort_unvisited<G::num_actions>(arena_, at);
       if (auto const result = position.result()) {
         arena_[n].own_value = *result;
         arena_[n].state = node_state::terminal;
@@ -285,13 +286,13 @@ class puct::tree {
     position.play(arena_.actions(arena_[arena_[n].parent])[arena_[n].place]);
   }
 
-  /// Puts an evaluated node's edges in order: greater priors first, then smaller actions.
+  /// Puts an evaluated node's first edges in order: greater priors first, then smaller actions.
   void sort_edges(tree_node& at, G const& position) {
     std::uint16_t* const actions = arena_.actions(at);
     int k = 0;
     position.legal_actions().for_each([&](int a) { actions[k++] = static_cast<std::uint16_t>(a); });
     at.state = node_state::sorted;
-    sort_by_prior<G::num_actions>(arena_.priors(at), actions, at.num_edges);
+    sort_first_by_prior<G::num_actions>(arena_.priors(at), actions, at.num_edges);
   }
 
   /// Sorts the root's edges and mixes noise into its priors, once a move.
@@ -299,6 +300,7 @@ class puct::tree {
     root_ready_ = true;
     tree_node& at = arena_[0];
     if (at.state == node_state::evaluated) sort_edges(at, root);
+    sort_unvisited<G::num_actions>(arena_, at);
     bool const noisy = settings_.noise_fraction > 0;
     if (!full_ || (!noisy && settings_.root_temperature == 1)) return;
     float* const priors = arena_.priors(at);
@@ -313,10 +315,8 @@ class puct::tree {
   /// Brings the root up to date with priors that have changed. The visited children stay in front: they are all
   /// looked at anyway.
   void put_in_order(tree_node& at) {
-    int const visited = at.num_children;
-    sort_by_prior<G::num_actions>(arena_.priors(at) + visited, arena_.actions(at) + visited,
-                                  at.num_edges - visited);
-    for (int i = 0; i < visited; ++i) {
+    sort_unvisited<G::num_actions>(arena_, at);
+    for (int i = 0; i < at.num_children; ++i) {
       tree_node const& child = arena_[arena_.child(at)[i]];
       if (child.state != node_state::won) arena_.refresh(child);
     }

@@ -284,7 +284,8 @@ TEST_CASE("every instruction set of this processor passes all of these tests") {
   choice const all[] = {{cpu_isa::sse41, "SSE41", "sse41"},
                         {cpu_isa::avx2, "AVX2", "avx2"},
                         {cpu_isa::avx512_core, "AVX512_CORE", "avx512_core"},
-                        {cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16", "avx512_core_bf16"}};
+                        {cpu_isa::avx512_core_bf16, "AVX512_CORE_BF16", "avx512_core_bf16"},
+                        {cpu_isa::avx512_core_amx, "AVX512_CORE_AMX", "avx512_core_amx"}};
   auto const here = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   std::array<char, 4096> path{};
   REQUIRE(readlink("/proc/self/exe", path.data(), path.size() - 1) > 0);

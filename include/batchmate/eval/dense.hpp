@@ -75,14 +75,22 @@ struct vector_of<16> {
   using in_memory __attribute__((vector_size(64), aligned(4), may_alias)) = float;
 };
 
-/// Adds a * b to each of `sums`: if `Fused`, with one rounding, by an instruction that the processor must have. No compiler
-/// option decides, so that all builds round alike.
+/// Adds a * b to each of `sums`: if `Fused`, with one rounding, by an instruction that the processor must have, whatever
+/// the compiler's options say about contraction.
 template <bool Fused, class Vector>
 BATCHMATE_INLINE void add_product(Vector const& a, float b, Vector& sums) {
 #ifdef __x86_64__
   if constexpr (Fused) {
     Vector const all = b - Vector{};
-    asm("vfmadd231ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(all));
+#ifdef __clang__
+    // It holds assembly against the features of this function, not of the one that this is inlined into.
+    {
+#pragma clang fp contract(on)
+      sums = a * all + sums;
+    }
+#else
+    asm("vfmadd231ps {%2, %1, %0|%0, %1, %2}" : "+v"(sums) : "v"(a), "v"(all));
+#endif
     return;
   }
 #endif

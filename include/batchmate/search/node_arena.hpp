@@ -41,7 +41,7 @@ struct tree_node {
 /// The nodes of one tree in arrays of fixed size, allocated once. Pages that were never used cost no memory.
 ///
 ///     nodes    (max_nodes)               parents come before their children
-///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, sorted by prior
+///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, greatest priors first
 ///     children (4 * max_nodes)           q, u and index of the visited ones, a block a node that doubles as it grows
 ///
 /// A node's visited children are always its first edges, so that selection looks at these and one more.
@@ -250,7 +250,7 @@ void sort_by_prior(float* priors, std::uint16_t* actions, int n) {
 }
 
 /// Edges of a node that are put in order when it is first gone through. The others follow when these have all been
-/// visited, which is seldom.
+/// visited, which is seldom, or when it becomes the root.
 inline constexpr int sorted_at_first = 8;
 
 /// Puts only the first `sorted_at_first` moves in their places; the others follow in the order they had.

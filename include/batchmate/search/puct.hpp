@@ -97,10 +97,12 @@ class puct::tree {
     if (settings_.reuse_tree)
       for (int i = 0; i < root.num_children; ++i)
         if (arena_.actions(root)[i] == action) next = arena_.child(root)[i];
-    if (next != 0 && arena_[next].num_edges > 0)
+    if (next != 0 && arena_[next].num_edges > 0) {
       arena_.keep_subtree(next);
-    else
+      if (arena_[0].state != node_state::evaluated) sort_unvisited<G::num_actions>(arena_, arena_[0]);
+    } else {
       arena_.clear();
+    }
     ++ply_;
     begin_move();
   }
@@ -299,8 +301,7 @@ class puct::tree {
   void prepare_root(G const& root) {
     root_ready_ = true;
     tree_node& at = arena_[0];
-    if (at.state == node_state::evaluated) sort_edges(at, root);
-    sort_unvisited<G::num_actions>(arena_, at);
+    if (at.state == node_state::evaluated) sort_edges(at, root), sort_unvisited<G::num_actions>(arena_, at);
     bool const noisy = settings_.noise_fraction > 0;
     if (!full_ || (!noisy && settings_.root_temperature == 1)) return;
     float* const priors = arena_.priors(at);

@@ -3,13 +3,16 @@
 #include "../support/threaded_network.hpp"
 
 #include <batchmate/core/error.hpp>
+#include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/uniform.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -346,4 +349,63 @@ TEST_CASE("its memory covers the table, the slots and the evaluator inside") {
   std::size_t const least = memory_bytes(inner, wanted) + 1000 * (sizeof(row<G>) + 27 * sizeof(float));
   CHECK(memory_bytes(evaluator, wanted) > least);
   CHECK(memory_bytes(evaluator, wanted) < 2 * least);
+}
+
+namespace {
+
+/// Answers with the number of its network, which all copies see replaced.
+struct replaceable {
+  void submit(int, batch<G> const& rows) {
+    for (int b = 0; b < rows.count; ++b) {
+      rows.values[b] = static_cast<float>(*network);
+      std::fill_n(rows.priors_of(b), rows.rows[b].legal.count(), 0.0f);
+    }
+    evaluated += rows.count;
+    if (replace_after_submit) ++*network;
+  }
+  void wait(int) const {}
+  std::string identity() const { return "replaceable"; }
+  std::uint64_t network_version() const { return *network; }
+
+  std::shared_ptr<std::uint64_t> network = std::make_shared<std::uint64_t>(1);
+  bool replace_after_submit = false;
+  int evaluated = 0;
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("answers of a network that has been replaced are forgotten", Inner, replaceable,
+                   any_evaluator<G>) {
+  replaceable device;
+  auto const network = device.network;
+  cached<Inner> evaluator{Inner(device)};
+  evaluator.reserve({layout_of<G>(), 1, 8});
+  filled_batch<G> batch(positions_of({1, 2, 3, 4, 5, 6, 7, 8}));
+  auto const value = [&] {
+    evaluator.submit(0, batch.view());
+    evaluator.wait(0);
+    return batch.values[0];
+  };
+  CHECK(value() == 1);
+  CHECK(value() == 1);
+  CHECK(evaluator.counts().misses == 8);
+  *network = 2;
+  CHECK(value() == 2);
+  CHECK(value() == 2);
+  CHECK(evaluator.counts().misses == 16);
+  *network = 1;  // nothing of it is left
+  CHECK(value() == 1);
+  CHECK(evaluator.counts().misses == 24);
+}
+
+TEST_CASE("answers are not kept if the network is replaced while they are asked for") {
+  cached<replaceable> evaluator{replaceable{std::make_shared<std::uint64_t>(1), true}};
+  evaluator.reserve({layout_of<G>(), 1, 8});
+  filled_batch<G> batch(positions_of({1, 2, 3, 4, 5, 6, 7, 8}));
+  for (int turn = 1; turn <= 3; ++turn) {
+    evaluator.submit(0, batch.view());
+    evaluator.wait(0);
+    CHECK(batch.values[0] == static_cast<float>(turn));
+    CHECK(evaluator.counts().misses == static_cast<std::uint64_t>(8 * turn));
+  }
 }

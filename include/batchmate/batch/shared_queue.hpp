@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -37,6 +38,7 @@ class queued_evaluator {
   bool needs_planes() const { return batchmate::needs_planes(inner_); }
   bool moves_rows() const { return batchmate::moves_rows(inner_); }
   bool is_shared() const { return true; }
+  std::uint64_t network_version() const { return batchmate::network_version(inner_); }
   std::size_t memory_bytes(reservation const& wanted) const {
     int const copies = batchmate::is_shared(inner_) ? 1 : settings_.processors;
     int const batches = settings_.processors + 2;

@@ -120,7 +120,11 @@ class engine_room {
     drain();
     for (auto const& each : machines_) each->network.replace(packed);
     name(net);
+    ++network_version_;
   }
+
+  /// How often the weights have been replaced.
+  std::uint64_t network_version() const { return network_version_; }
 
   /// Pinned memory; it is given back when nothing is in flight any more.
   static std::shared_ptr<std::byte> allocate(std::shared_ptr<engine_room> const& room, std::size_t bytes) {
@@ -302,6 +306,7 @@ class engine_room {
   std::vector<std::unique_ptr<machine>> machines_;
   std::deque<slot> slots_;
   std::vector<std::unique_ptr<busy_lane>> lanes_;  // last, so that their work ends before the slots go
+  std::atomic<std::uint64_t> network_version_{0};
   std::atomic<std::uint64_t> batches_{0}, rows_{0}, bucket_rows_{0};
 };
 

@@ -7,6 +7,7 @@
 #include <batchmate/eval/report.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -63,6 +64,8 @@ class cudnn {
   /// submitted is done. Batches submitted later, by whichever copy, see the new ones, and `identity` tells them.
   /// Throws `contract_error` for other extents.
   void replace(network const& net) { room_->replace(net); }
+  /// How often `replace` has done so; `cached` forgets by it.
+  std::uint64_t network_version() const { return room_->network_version(); }
 
   /// The engines in use, to be kept for a later run, and how they were chosen.
   cuda::tower_plan const& plan() const { return room_->plan(); }

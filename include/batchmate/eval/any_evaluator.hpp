@@ -5,6 +5,7 @@
 #include <batchmate/eval/concepts.hpp>
 #include <batchmate/eval/report.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -43,6 +44,7 @@ class any_evaluator {
   void reserve(reservation const& wanted) { held_->reserve(wanted); }
   bool needs_planes() const { return held_->needs_planes(); }
   bool moves_rows() const { return held_->moves_rows(); }
+  std::uint64_t network_version() const { return held_->network_version(); }
   bool is_shared() const { return held_->is_shared(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) { return held_->allocate(bytes); }
   std::size_t memory_bytes(reservation const& wanted) const { return held_->memory_bytes(wanted); }
@@ -59,6 +61,7 @@ class any_evaluator {
     virtual void reserve(reservation const& wanted) = 0;
     virtual bool needs_planes() const = 0;
     virtual bool moves_rows() const = 0;
+    virtual std::uint64_t network_version() const = 0;
     virtual bool is_shared() const = 0;
     virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
     virtual std::size_t memory_bytes(reservation const& wanted) const = 0;
@@ -80,6 +83,7 @@ class any_evaluator {
     void reserve(reservation const& wanted) override { batchmate::reserve(evaluator, wanted); }
     bool needs_planes() const override { return batchmate::needs_planes(evaluator); }
     bool moves_rows() const override { return batchmate::moves_rows(evaluator); }
+    std::uint64_t network_version() const override { return batchmate::network_version(evaluator); }
     bool is_shared() const override { return batchmate::is_shared(evaluator); }
     std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
       if constexpr (requires { evaluator.allocate(bytes); })

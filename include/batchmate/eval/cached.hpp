@@ -37,7 +37,7 @@ struct cache_counts {
   friend bool operator==(cache_counts const&, cache_counts const&) = default;
 };
 
-/// Rows with answers, by all bytes of the row; a bounded table of buckets of four.
+/// Rows with answers of one network, by all bytes of the row; a bounded table of buckets of four.
 class answer_table {
  public:
   /// Room for this many rows of a layout.
@@ -65,6 +65,14 @@ class answer_table {
     for (int i = 0; i < words; ++i) hash = mix_bits(hash * 0x9e3779b97f4a7c15ULL + row[i] + 1);
     return hash | 1;
   }
+
+  /// Forgets everything, if that was another network's.
+  void begin(std::uint64_t network_version) {
+    if (version_ != network_version) std::fill(hashes_.begin(), hashes_.end(), 0);
+    version_ = network_version;
+  }
+  /// The network that the answers are of.
+  std::uint64_t network_version() const { return version_; }
 
   /// Copies the answer of an equal row, with so many priors, and says whether there is one.
   bool find(std::uint64_t hash, std::uint64_t const* row, int legal, float& value, float* priors) {
@@ -100,7 +108,7 @@ class answer_table {
     return static_cast<std::size_t>((hash >> 32) * buckets_ >> 32) * ways;
   }
 
-  std::uint64_t buckets_ = 0, clock_ = 0;
+  std::uint64_t buckets_ = 0, clock_ = 0, version_ = 0;
   std::size_t words_ = 0, actions_ = 0;
   std::vector<std::uint64_t> hashes_;  // (entries) 0: empty
   std::vector<std::uint64_t> used_;    // (entries) the clock at its last use
@@ -111,7 +119,7 @@ class answer_table {
 
 /// An evaluator that remembers its answers: rows equal in all bytes are evaluated once while the table holds
 /// them, and once within a batch. Answers are bit-identical to those of the evaluator inside, because the
-/// answer of a row depends on nothing else.
+/// answer of a row depends on nothing else. If its network is replaced (`network_version`), all is forgotten.
 ///
 ///     cached evaluator{reference{load_network("net.safetensors")}, {.entries = 1 << 18}};
 ///
@@ -162,6 +170,7 @@ class cached {
         if (asked.count > 0)
           inner_.submit(slot, batch<G>{asked.count, positions, reinterpret_cast<row<G> const*>(asked.rows),
                                        asked.values, asked.priors});
+        state.answered_by_looked_up = network_version() == state.looked_up;
         return asked.count > 0;
       });
     }
@@ -172,6 +181,7 @@ class cached {
     state.pending.submit([&] {
       look_up(state, rows, [](int, int) {});
       if (state.misses > 0) inner_.submit(slot, state.buffer.view(state.misses));
+      state.answered_by_looked_up = network_version() == state.looked_up;
       return state.misses > 0;
     });
   }
@@ -188,6 +198,8 @@ class cached {
   std::string identity() const { return inner_.identity(); }
   /// Whether rows may name a symmetry, which is part of what is remembered.
   bool moves_rows() const { return batchmate::moves_rows(inner_); }
+  /// That of the evaluator inside.
+  std::uint64_t network_version() const { return batchmate::network_version(inner_); }
   /// Whether one object serves all workers.
   bool is_shared() const { return batchmate::is_shared(inner_); }
   /// What became of all rows so far.
@@ -283,6 +295,8 @@ class cached {
     pending_batch pending;
     raw_batch asked{};
     int misses = 0;
+    std::uint64_t looked_up = 0;            // the network whose answers were looked up
+    bool answered_by_looked_up = false;     // and that was asked for the misses
     std::size_t index_mask = 0;             // the part of `index` in use, less 1
     raw_buffer buffer;                      // (misses)
     std::vector<std::byte> position_bytes;  // (misses) positions
@@ -312,6 +326,7 @@ class cached {
     expects(rows.layout == state.layout, "cached: the rows are not of the layout that was reserved");
     state.begin(rows);
     std::lock_guard lock(room_.at->mutex);
+    room_.at->table.begin(state.looked_up = network_version());
     cache_counts counted = counts_;
     for (int b = 0; b < rows.count; ++b) {
       std::uint64_t const* const bytes = rows.row(b);
@@ -337,13 +352,14 @@ class cached {
   void hand_out(slot_state& state) {
     raw_batch const answered = state.buffer.view(state.misses);
     std::lock_guard lock(room_.at->mutex);
+    bool const kept = state.answered_by_looked_up && room_.at->table.network_version() == state.looked_up;
     int inserted = 0;
     for (auto const& w : state.waiting) {
       float const value = answered.values[w.miss];
       float const* const priors = answered.priors_of(w.miss);
       state.asked.values[w.row] = value;
       std::copy_n(priors, w.legal, state.asked.priors_of(w.row));
-      if (w.miss < inserted) continue;
+      if (!kept || w.miss < inserted) continue;
       room_.at->table.insert(state.hashes[static_cast<std::size_t>(w.miss)], answered.row(w.miss), w.legal,
                              value, priors);
       ++inserted;

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,8 @@ struct reservation {
 ///  - `bool moves_rows() const`: true if it looks at a row's position under the row's `symmetry` and moves the answer
 ///    back; else rows are moved before it sees them, and name none (false). What wraps an evaluator and hands rows on
 ///    as they are says what that one says;
+///  - `std::uint64_t network_version() const`: another number whenever another network has taken the place of the one
+///    before; what remembers answers asks for it (0: the network never changes);
 ///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves all
 ///    threads, `submit` is called by one thread a slot, `wait` may be called by several at once, and rows that no
 ///    worker filled are evaluated for nothing (false: every worker has a copy of its own, so the type is copyable;
@@ -77,6 +80,15 @@ bool moves_rows(E const& evaluator) {
     return evaluator.moves_rows();
   else
     return false;
+}
+
+/// Which network answers, if it may be replaced under way.
+template <class E>
+std::uint64_t network_version(E const& evaluator) {
+  if constexpr (requires { evaluator.network_version(); })
+    return evaluator.network_version();
+  else
+    return 0;
 }
 
 /// Whether one object serves all workers.

@@ -179,6 +179,8 @@ class symmetric {
   }
   /// Whether one object serves all workers.
   bool is_shared() const { return batchmate::is_shared(inner_); }
+  /// That of the evaluator inside.
+  std::uint64_t network_version() const { return batchmate::network_version(inner_); }
   /// What the evaluator inside counted: rows under each symmetry are rows of their own there.
   evaluator_report report() const { return batchmate::report(inner_); }
   /// The evaluator inside.

@@ -245,7 +245,7 @@ class campaign {
   std::size_t run_bytes(batchmate::any_evaluator<G> const& evaluator) const {
     auto const search = common::search_of<G>(wanted_.search);
     auto const plan = batching_.plan({wanted_.threads, search.max_rows()});
-    return planned_bytes<G>(search, plan, wanted_.threads, evaluator);
+    return planned_bytes<G>(search, batching_, plan, wanted_.threads, evaluator);
   }
 
   /// Throws `common::usage_error` if a network that takes so much with its games does not fit beside the one at work.

@@ -7,7 +7,24 @@
 #include <string>
 #include <variant>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace {
+
+/// Has blocks of a megabyte and more returned to the system when they are freed. By default glibc keeps them from the
+/// second on, so that networks that replace one another would leave holes between what stays.
+void return_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  return_large_blocks();
   return common::guarded("selfplay", [&] {
     auto const parsed = parse_flags(argc, argv);
     if (int const* const status = std::get_if<int>(&parsed)) return *status;

@@ -9,6 +9,8 @@
 #include <bit>
 #include <cstddef>
 #include <string>
+#include <utility>
+#include <variant>
 
 /// Stands for an evaluator where only its memory is asked for.
 template <batchmate::game G>
@@ -22,31 +24,40 @@ struct evaluator_size {
   std::size_t memory_bytes(batchmate::reservation const& wanted) const { return of->memory_bytes(wanted); }
 };
 
-/// A batching policy that has been worked out.
+/// A batching policy with another plan than its own.
 struct fixed_plan {
   batchmate::batch_plan wanted;
+  batching_choice const* policy;
   batchmate::batch_plan plan(batchmate::batch_demand) const { return wanted; }
   std::string identity() const { return "fixed"; }
+  template <batchmate::game G>
+  batchmate::any_evaluator<G> connect(batchmate::any_evaluator<G> evaluator) const {
+    return policy->connect<G>(std::move(evaluator));
+  }
 };
 
-/// What a run with this plan can need, in bytes.
+/// What a run with this policy and plan can need, in bytes.
 template <batchmate::game G>
-std::size_t planned_bytes(batchmate::any_search<G> const& search, batchmate::batch_plan const& plan,
-                          int threads, batchmate::any_evaluator<G> const& evaluator) {
-  return batchmate::self_play{G{}, search, fixed_plan{plan}, evaluator_size<G>{&evaluator}}
+std::size_t planned_bytes(batchmate::any_search<G> const& search, batching_choice const& batching,
+                          batchmate::batch_plan const& plan, int threads,
+                          batchmate::any_evaluator<G> const& evaluator) {
+  batchmate::any_evaluator<G> size = evaluator_size<G>{&evaluator};
+  return batchmate::self_play{G{}, search, fixed_plan{plan, &batching}, std::move(size)}
       .memory(threads)
       .total();
 }
 
 /// The most games in flight, up to the plan's, that need at most `limit` bytes; 0 if not even one does.
 template <batchmate::game G>
-int games_that_fit(batchmate::any_search<G> const& search, batchmate::batch_plan plan, int threads,
-                   batchmate::any_evaluator<G> const& evaluator, std::size_t limit) {
+int games_that_fit(batchmate::any_search<G> const& search, batching_choice const& batching,
+                   batchmate::batch_plan plan, int threads, batchmate::any_evaluator<G> const& evaluator,
+                   std::size_t limit) {
   int const most = plan.games;
   int fitting = 0;
   for (int step = static_cast<int>(std::bit_floor(static_cast<unsigned>(most))); step > 0; step /= 2) {
     plan.games = fitting + step;
-    if (plan.games <= most && planned_bytes<G>(search, plan, threads, evaluator) <= limit) fitting += step;
+    if (plan.games <= most && planned_bytes<G>(search, batching, plan, threads, evaluator) <= limit)
+      fitting += step;
   }
   return fitting;
 }
@@ -69,16 +80,17 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
   auto const search = common::search_of<G>(wanted.search);
   auto const plan = batching.plan({wanted.threads, search.max_rows()});
   auto const times = static_cast<std::size_t>(resident);
-  std::size_t const planned = fixed + times * planned_bytes<G>(search, plan, wanted.threads, evaluator);
+  std::size_t const planned =
+      fixed + times * planned_bytes<G>(search, batching, plan, wanted.threads, evaluator);
   if (wanted.memory_limit == 0 || planned <= wanted.memory_limit) return planned;
   std::size_t const left = wanted.memory_limit > fixed ? (wanted.memory_limit - fixed) / times : 0;
-  int const games = games_that_fit<G>(search, plan, wanted.threads, evaluator, left);
+  int const games = games_that_fit<G>(search, batching, plan, wanted.threads, evaluator, left);
   std::string needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
   if (games == 0) {
     auto one = plan;
     one.games = 1;
-    needed +=
-        ", one needs " + bytes_text(fixed + times * planned_bytes<G>(search, one, wanted.threads, evaluator));
+    needed += ", one needs " +
+              bytes_text(fixed + times * planned_bytes<G>(search, batching, one, wanted.threads, evaluator));
   }
   if (games == 0 || wanted.games)
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
@@ -88,7 +100,8 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
   wanted.games = games;
   batching = batching_of(wanted, evaluator.is_shared());
   auto const fewer = batching.plan({wanted.threads, search.max_rows()});
-  std::size_t const now = fixed + times * planned_bytes<G>(search, fewer, wanted.threads, evaluator);
+  std::size_t const now =
+      fixed + times * planned_bytes<G>(search, batching, fewer, wanted.threads, evaluator);
   if (now > wanted.memory_limit)  // a policy whose games cannot be chosen
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
                                     bytes_text(wanted.memory_limit));

@@ -61,7 +61,6 @@ void check_evaluators(bm::any_search<G> const& search) {
   check_same_games<G>(search, "own device", asynchronous<G>(false), some);
   check_same_games<G>(search, "uniform", bm::uniform{}, some);
   check_same_games<G>(search, "cached", bm::cached(fake_network{}, {.entries = 64}), some);
-  if (!is_small<G>) return;
   check_same_games<G>(search, "rollout", bm::rollout{.playouts = 1}, some);
   check_same_games<G>(search, "reference", tiny_network<G>(), some);
 }

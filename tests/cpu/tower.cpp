@@ -94,3 +94,16 @@ TEST_CASE("a tower without blocks is its stem") {
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK(static_cast<float const*>(workspace.output())[i] == doctest::Approx(expected[i]).epsilon(1e-5));
 }
+
+TEST_CASE("rows go through the tower in chunks of up to 16, or of a multiple of 16") {
+  using game = toys::toy_board<3, 6, 5, 4>;
+  CHECK(bm::cpu::tower::chunk(1, 48) == 1);
+  CHECK(bm::cpu::tower::chunk(16, 48) == 16);
+  CHECK(bm::cpu::tower::chunk(31, 48) == 16);
+  CHECK(bm::cpu::tower::chunk(57, 48) == 48);
+  CHECK(bm::cpu::tower::chunk(57, 7) == 7);
+  bm::cpu::tower const tower(toys::network_for<game>(1, 8, 3, 5), bm::cpu::precision::fp32, 40);
+  CHECK(tower.max_rows() == 32);
+  CHECK(bm::cpu::tower_workspace(tower, 32).max_rows() == 32);
+  CHECK(bm::cpu::tower_workspace(tower, 9).max_rows() == 9);
+}

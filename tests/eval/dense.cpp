@@ -52,8 +52,8 @@ TEST_CASE("every output is the plain sum in ascending order, for any number of r
         auto const padded = static_cast<std::size_t>(rows * layer.padded_outputs());
         std::vector<float> chosen(padded), narrow(padded), wide(padded);
         run_dense(layer, input, rows, false, chosen.data());
-        dense_kernels::all_outputs<4, 3>(layer, input, rows, false, narrow.data());
-        dense_kernels::all_outputs<16, 1>(layer, input, rows, false, wide.data());
+        dense_kernels::all_outputs<4, 4, 2>(layer, input, rows, false, narrow.data());
+        dense_kernels::all_outputs<16, 1, 1>(layer, input, rows, false, wide.data());
         CHECK(std::memcmp(narrow.data(), wide.data(), padded * sizeof(float)) == 0);
         bool equal = true;
         for (int r = 0; r < rows; ++r)
@@ -89,7 +89,7 @@ TEST_CASE("where products are fused, every output is the fused sum, to the last 
   dense_kernels::with_avx2(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());
   CHECK(found == expected);
   CHECK(narrow == expected);
-  dense_kernels::all_outputs<4, 2>(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());
+  dense_kernels::all_outputs<4, 2, 1>(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());
   CHECK(narrow != expected);  // otherwise these numbers show nothing
 }
 #endif

@@ -94,7 +94,8 @@ TEST_CASE("both heads agree with their definition, for every layout of the tower
                                               c % block)] =
                 tower[static_cast<std::size_t>((r * channels + c) * cells + cell)];
       auto const view = filled.view();
-      both.run(arranged.data(), block, view.raw(), 0, rows, scratch.data());
+      auto const row_of_tower = [&](int r) { return arranged.data() + r * cells * channels; };
+      both.run(row_of_tower, block, view.raw(), 0, rows, scratch.data());
       double worst = 0;
       for (int b = 0; b < rows; ++b) {
         naive::numbers const x(tower.begin() + b * cells * channels,
@@ -108,7 +109,8 @@ TEST_CASE("both heads agree with their definition, for every layout of the tower
       auto const values = filled.values, priors = filled.priors;
       for (int first = 0; first < rows; first += 3) {
         int const count = std::min(3, rows - first);
-        both.run(arranged.data() + first * cells * channels, block, view.raw(), first, count, scratch.data());
+        both.run([&](int r) { return row_of_tower(first + r); }, block, view.raw(), first, count,
+                 scratch.data());
       }
       CHECK(std::memcmp(values.data(), filled.values.data(), values.size() * sizeof(float)) == 0);
       CHECK(std::memcmp(priors.data(), filled.priors.data(), priors.size() * sizeof(float)) == 0);

@@ -304,6 +304,8 @@ TEST_CASE("Go keeps the contract of a game") {
   CHECK(small.first_wins > 0);
   CHECK(small.second_wins > 0);
   bm::check_game<bm::go9>({.games = 2, .seed = 4});
+  CHECK(bm::check_game<bm::go13>({.games = 1, .seed = 5}).longest > 169);
+  CHECK(bm::check_game<bm::go19>({.games = 1, .seed = 6}).longest > 361);
 }
 
 TEST_CASE("a ko may be taken back after two other moves, not before") {

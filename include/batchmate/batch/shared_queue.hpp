@@ -3,6 +3,7 @@
 #include <batchmate/batch/concepts.hpp>
 #include <batchmate/batch/evaluation_queue.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,9 +32,7 @@ class queued_evaluator {
     queue_.reset();
     tickets_.clear();
     for (int i = 0; i < wanted.slots; ++i) tickets_.emplace_back();
-    queue_settings settings = settings_;
-    settings.askers = wanted.slots / 2;  // of a batch's two slots one is filled while the other is answered
-    queue_ = std::make_unique<evaluation_queue<G, E>>(inner_, settings);
+    queue_ = std::make_unique<evaluation_queue<G, E>>(inner_, settings_for(wanted));
   }
   bool needs_planes() const { return batchmate::needs_planes(inner_); }
   bool moves_rows() const { return batchmate::moves_rows(inner_); }
@@ -41,15 +40,25 @@ class queued_evaluator {
   std::uint64_t network_version() const { return batchmate::network_version(inner_); }
   std::size_t memory_bytes(reservation const& wanted) const {
     int const copies = batchmate::is_shared(inner_) ? 1 : settings_.processors;
-    int const batches = settings_.processors + 2;
+    int const batches = settings_.processors + 2, max_batch = settings_for(wanted).max_batch;
     return static_cast<std::size_t>(copies) *
-               batchmate::memory_bytes(inner_, {wanted.layout, batches, settings_.max_batch}) +
-           static_cast<std::size_t>(batches) * batch_buffer<G>::bytes(settings_.max_batch);
+               batchmate::memory_bytes(inner_, {wanted.layout, batches, max_batch}) +
+           static_cast<std::size_t>(batches) * batch_buffer<G>::bytes(max_batch);
   }
   /// What it counted.
   evaluator_report report() const { return queue_ ? queue_->report() : evaluator_report{}; }
 
  private:
+  /// As many askers as batches, of whose two slots one is filled while the other is answered, and no more rows in a batch
+  /// than they can have in flight.
+  queue_settings settings_for(reservation const& wanted) const {
+    queue_settings settings = settings_;
+    settings.askers = wanted.slots / 2;
+    std::int64_t const in_flight = std::int64_t{settings.askers} * wanted.max_rows;
+    settings.max_batch = static_cast<int>(std::clamp<std::int64_t>(in_flight, 1, settings.max_batch));
+    return settings;
+  }
+
   E inner_;
   queue_settings settings_;
   std::deque<evaluation_ticket> tickets_;  // (slots)

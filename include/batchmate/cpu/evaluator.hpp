@@ -23,8 +23,9 @@ namespace batchmate {
 /// How `onednn` computes.
 struct onednn_options {
   cpu::precision precision = cpu::precision::automatic;  ///< of the tower; the heads are always fp32
-  /// Rows that go through the tower together, 1 to 256; memory and start-up grow with it.
-  int max_chunk = 16;
+  /// Most rows that go through the tower together, 1 to 256; memory and start-up grow with it. Above 16 the next lower
+  /// multiple of 16.
+  int max_chunk = 32;
 };
 
 /// A network on oneDNN, for processors: models `evaluator_for` every game the network fits. All the work is
@@ -110,10 +111,9 @@ class onednn {
       plain.game = net.game;
       return plain;
     }
-    /// Floats for the tower's output of one run of the heads, (8, H, W, C), if it is bf16; 8 more for `widen`.
+    /// Floats for the tower's output of one row, (H, W, C), if it is bf16; 8 more for `widen`.
     std::size_t widened_floats() const {
-      return tower.bf16() ? static_cast<std::size_t>(heads::max_rows * tower.cells() * tower.channels() + 8)
-                          : 0;
+      return tower.bf16() ? static_cast<std::size_t>(tower.cells() * tower.channels() + 8) : 0;
     }
 
     network extents;  ///< without its weights
@@ -135,14 +135,16 @@ class onednn {
   template <game G>
   static constexpr char game_mark = 0;
 
-  int chunk(int rows) const { return std::min(rows, shared_->tower.max_rows()); }
+  int chunk(int rows) const { return cpu::tower::chunk(rows, shared_->tower.max_rows()); }
 
   void evaluate(raw_batch const& out) {
     cpu::single_threaded const alone;
     if (!workspace_) workspace_.emplace(*shared_, chunk(out.count));
     int const most = workspace_->tower.max_rows();
-    for (int first = 0; first < out.count; first += most)
-      evaluate_chunk(out, first, std::min(most, out.count - first));
+    for (int first = 0, some; first < out.count; first += some) {
+      some = cpu::tower::chunk(out.count - first, most);
+      evaluate_chunk(out, first, some);
+    }
   }
 
   void evaluate_chunk(raw_batch const& out, int first, int count) {
@@ -164,15 +166,18 @@ class onednn {
     auto const& tower = shared_->tower;
     auto& work = *workspace_;
     std::ptrdiff_t const row_outputs = tower.cells() * tower.channels();
-    if (!tower.bf16())
-      return shared_->heads.run(static_cast<float const*>(work.tower.output()), tower.channels(), out, first,
-                                count, work.scratch.data());
-    auto const* const from = static_cast<cpu::bf16_bits const*>(work.tower.output());
-    for (int done = 0; done < count; done += heads::max_rows) {
-      int const some = std::min(heads::max_rows, count - done);
-      cpu::widen(from + done * row_outputs, some * row_outputs, work.widened.data());
-      shared_->heads.run(work.widened.data(), tower.channels(), out, first + done, some, work.scratch.data());
-    }
+    auto run = [&](auto&& rows_of_tower) {
+      shared_->heads.run(rows_of_tower, tower.channels(), out, first, count, work.scratch.data());
+    };
+    if (tower.bf16())
+      run([&, from = static_cast<cpu::bf16_bits const*>(work.tower.output())](int r) {
+        cpu::widen(from + r * row_outputs, row_outputs, work.widened.data());
+        return work.widened.data();
+      });
+    else
+      run([&, from = static_cast<float const*>(work.tower.output())](int r) {
+        return from + r * row_outputs;
+      });
   }
 
   std::shared_ptr<shared const> shared_;

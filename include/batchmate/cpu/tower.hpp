@@ -15,14 +15,15 @@ namespace batchmate::cpu {
 
 class tower_workspace;
 
-/// The convolutions of a network, planned for every number of rows up to a chunk, and their weights, reordered once.
+/// The convolutions of a network, planned for the numbers of rows that one run can take, and their weights, reordered once.
 /// Nothing changes after construction, so that all copies of an evaluator share one tower and run it at the same time.
 ///
 ///     front = relu(stem(input)); then for each block
 ///     back = relu(first(front)); front = relu(second(back) + front)      in place: no activation is ever copied
 class tower {
  public:
-  /// Plans for 1 to `max_rows` rows in fp32 or bf16, which takes some milliseconds. Throws `evaluation_error`.
+  /// Plans for chunks of up to `max_rows` rows in fp32 or bf16, which takes some tens of milliseconds. Throws
+  /// `evaluation_error`.
   tower(network const& net, precision p, int max_rows)
       : engine_(dnnl::engine::kind::cpu, 0),
         bf16_(p == precision::bf16),
@@ -31,7 +32,7 @@ class tower {
         height_(net.input.rows),
         width_(net.input.columns) {
     single_threaded const alone;
-    for (int rows = 1; rows <= max_rows; ++rows) plan(rows);
+    for (int rows = 1; rows <= max_rows; rows = next_chunk(rows)) plan(rows);
     load("stem", 0, net.stem);
     for (std::size_t b = 0; b < net.blocks.size(); ++b) {
       load(concat("blocks.", b, ".first"), 1, net.blocks[b].first);
@@ -39,12 +40,18 @@ class tower {
     }
   }
 
-  int max_rows() const { return static_cast<int>(plans_.size()); }  ///< the largest chunk
-  bool bf16() const { return bf16_; }                               ///< else fp32
-  int inputs() const { return inputs_; }                            ///< C_in
-  int channels() const { return channels_; }                        ///< C
-  int cells() const { return height_ * width_; }                    ///< H * W
-  std::size_t element_bytes() const { return bf16_ ? 2 : 4; }       ///< of inputs and activations
+  /// Of `rows` rows, how many one run takes if it may take up to `most`: all up to `multiple`, else a multiple of it.
+  static constexpr int chunk(int rows, int most) {
+    int const some = std::min(rows, most);
+    return some <= multiple ? some : some / multiple * multiple;
+  }
+
+  int max_rows() const { return max_rows_; }                   ///< the largest chunk
+  bool bf16() const { return bf16_; }                          ///< else fp32
+  int inputs() const { return inputs_; }                       ///< C_in
+  int channels() const { return channels_; }                   ///< C
+  int cells() const { return height_ * width_; }               ///< H * W
+  std::size_t element_bytes() const { return bf16_ ? 2 : 4; }  ///< of inputs and activations
   /// Bytes of weights, shared by all copies.
   std::size_t memory_bytes() const {
     std::size_t bytes = 0;
@@ -52,11 +59,18 @@ class tower {
     return bytes;
   }
 
-  /// Runs the first `rows` rows of the workspace's input through the tower; the caller is `single_threaded`.
+  /// Runs the first `rows` rows of the workspace's input, a `chunk`, through the tower; the caller is `single_threaded`.
   void run(tower_workspace& workspace, int rows) const;
 
  private:
   friend class tower_workspace;
+
+  /// Chunks are 1, 2, ... `multiple` rows, or twice, three times as many: each has code of its own, a third of a megabyte with AMX.
+  static constexpr int multiple = 16;
+  static constexpr int next_chunk(int rows) { return rows < multiple ? rows + 1 : rows + multiple; }
+  static constexpr std::size_t index_of(int rows) {
+    return static_cast<std::size_t>(rows <= multiple ? rows - 1 : multiple + rows / multiple - 2);
+  }
 
   /// Stem, first and second convolution of a block, for one number of rows.
   struct plan_set {
@@ -80,6 +94,7 @@ class tower {
       return plan_convolution(concat(name, " for ", rows, " rows"), engine_, extents(rows, kind), layout);
     };
     plans_.push_back({{one("stem", 0), one("first", 1), one("second", 2)}});
+    max_rows_ = rows;
     for (auto const& p : plans_.back().of) scratch_bytes_ = std::max(scratch_bytes_, p.scratch_bytes);
   }
 
@@ -91,22 +106,24 @@ class tower {
   bool bf16_;
   int inputs_, channels_, height_, width_;
   std::size_t scratch_bytes_ = 0;
-  std::vector<plan_set> plans_;  // (max_rows), of 1, 2, ... rows
+  int max_rows_ = 0;
+  std::vector<plan_set> plans_;  // of each chunk
   std::vector<step> steps_;      // in order of execution
 };
 
 /// What one thread needs to run a tower: a stream, and the input and activations of one chunk.
 class tower_workspace {
  public:
-  /// Room for chunks of up to `rows` rows, at most `of.max_rows()`.
+  /// Room for chunks of up to `rows` rows, which is one of the tower's.
   tower_workspace(tower const& of, int rows)
       : stream_(of.engine_),
         input_(bytes(of, input_bytes(of, rows))),
         front_(bytes(of, activation_bytes(of, rows))),
         back_(bytes(of, activation_bytes(of, rows))),
         scratch_(bytes(of, of.scratch_bytes_)) {
-    for (int n = 1; n <= rows; ++n) {
-      auto const& plans = of.plans_[static_cast<std::size_t>(n - 1)].of;
+    for (int n = 1; n <= rows; n = tower::next_chunk(n)) {
+      auto const& plans = of.plans_[tower::index_of(n)].of;
+      max_rows_ = n;
       views_.push_back({{plans[0].source, of.engine_, input_.get_data_handle()},
                         {plans[1].source, of.engine_, front_.get_data_handle()},
                         {plans[1].destination, of.engine_, back_.get_data_handle()}});
@@ -114,7 +131,7 @@ class tower_workspace {
   }
 
   /// The largest chunk there is room for.
-  int max_rows() const { return static_cast<int>(views_.size()); }
+  int max_rows() const { return max_rows_; }
   /// The input, to be written before `run`: (rows, H, W, C_in) in bf16 or fp32.
   void* input() { return input_.get_data_handle(); }
   /// The tower's output after `run`: (rows, H, W, C) in bf16 or fp32.
@@ -147,13 +164,14 @@ class tower_workspace {
 
   dnnl::stream stream_;
   dnnl::memory input_, front_, back_, scratch_;
-  std::vector<views> views_;  // (max_rows), of 1, 2, ... rows
+  int max_rows_ = 0;
+  std::vector<views> views_;  // of each chunk
 };
 
-/// One primitive after the other, each on the first `rows` rows.
+/// One primitive after the other, each on the first `rows` rows, which are a chunk.
 inline void tower::run(tower_workspace& workspace, int rows) const {
-  auto const& plans = plans_[static_cast<std::size_t>(rows - 1)].of;
-  auto const& view = workspace.views_[static_cast<std::size_t>(rows - 1)];
+  auto const& plans = plans_[index_of(rows)].of;
+  auto const& view = workspace.views_[index_of(rows)];
   for (auto const& each : steps_) {
     auto const& source = each.kind == 0 ? view.input : each.kind == 1 ? view.front : view.back;
     auto const& destination = each.kind == 1 ? view.back : view.front;

@@ -11,7 +11,7 @@
 #ifdef __CUDACC__
 #define BATCHMATE_UNROLL _Pragma("unroll")
 #else
-#define BATCHMATE_UNROLL _Pragma("GCC unroll 8")
+#define BATCHMATE_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace batchmate {
@@ -19,28 +19,33 @@ namespace batchmate {
 /// A fully connected layer laid out for speed: outputs in blocks of 16, the inputs of a block one after the other.
 struct packed_dense {
   static constexpr int lanes = 16;  ///< outputs a block
+  /// One number for each output of a block: a line of the cache, so that no read takes two.
+  struct alignas(64) line {
+    float of[lanes];  ///< (16)
+  };
 
-  int outputs = 0;             ///< rows of the layer
-  int inputs = 0;              ///< columns of the layer
-  std::vector<float> weights;  ///< (blocks, inputs, 16), zeros beyond `outputs`
-  std::vector<float> bias;     ///< (blocks, 16), zeros beyond `outputs`
+  int outputs = 0;            ///< rows of the layer
+  int inputs = 0;             ///< columns of the layer
+  std::vector<line> weights;  ///< (blocks, inputs), zeros beyond `outputs`
+  std::vector<line> bias;     ///< (blocks), zeros beyond `outputs`
 
+  /// Blocks of outputs.
+  int blocks() const { return (outputs + lanes - 1) / lanes; }
   /// Outputs rounded up to whole blocks: the distance between two rows of results.
-  int padded_outputs() const { return (outputs + lanes - 1) / lanes * lanes; }
+  int padded_outputs() const { return blocks() * lanes; }
 };
 
 /// The layer with its weights (outputs, inputs) and bias (outputs) repacked.
 inline packed_dense pack_dense(int outputs, int inputs, float const* weights, float const* bias) {
   packed_dense packed{outputs, inputs, {}, {}};
-  int const padded = packed.padded_outputs();
-  packed.weights.assign(static_cast<std::size_t>(padded) * static_cast<std::size_t>(inputs), 0.0f);
-  packed.bias.assign(static_cast<std::size_t>(padded), 0.0f);
+  auto const blocks = static_cast<std::size_t>(packed.blocks());
+  packed.weights.assign(blocks * static_cast<std::size_t>(inputs), {});
+  packed.bias.assign(blocks, {});
   for (std::ptrdiff_t o = 0; o < outputs; ++o) {
     std::ptrdiff_t const block = o / packed_dense::lanes, lane = o % packed_dense::lanes;
     for (std::ptrdiff_t i = 0; i < inputs; ++i)
-      packed.weights[static_cast<std::size_t>((block * inputs + i) * packed_dense::lanes + lane)] =
-          weights[o * inputs + i];
-    packed.bias[static_cast<std::size_t>(o)] = bias[o];
+      packed.weights[static_cast<std::size_t>(block * inputs + i)].of[lane] = weights[o * inputs + i];
+    packed.bias[static_cast<std::size_t>(block)].of[lane] = bias[o];
   }
   return packed;
 }
@@ -97,62 +102,73 @@ BATCHMATE_INLINE void add_product(Vector const& a, float b, Vector& sums) {
   sums += a * b;
 }
 
-/// Sixteen outputs of `Rows` rows. Every sum runs over the inputs in ascending order, so that it depends
-/// neither on `Rows` nor on `Width`.
-template <int Width, int Rows, bool Fused>
-BATCHMATE_INLINE void block_of_outputs(packed_dense const& layer, int block, dense_input const& x, bool relu,
-                                       float* y) {
+/// `Blocks` blocks of outputs of `Rows` rows, together: so many sums hide the time that each addition takes, and share
+/// what is read. Every sum runs over the inputs in ascending order, so that it depends on none of `Width`, `Rows` and `Blocks`.
+template <int Width, int Rows, int Blocks, bool Fused>
+BATCHMATE_INLINE void some_outputs(packed_dense const& layer, int block, dense_input const& x, bool relu,
+                                   float* y) {
   using vector = typename vector_of<Width>::type;
   using in_memory = typename vector_of<Width>::in_memory;
-  constexpr int parts = packed_dense::lanes / Width;
+  constexpr int parts = packed_dense::lanes / Width, wide = Blocks * parts;
   std::ptrdiff_t const stride = layer.padded_outputs();
-  float const* const bias = layer.bias.data() + block * packed_dense::lanes;
-  float const* w =
-      layer.weights.data() + static_cast<std::ptrdiff_t>(block) * layer.inputs * packed_dense::lanes;
-  vector sums[Rows * parts];  // (Rows, parts)
+  packed_dense::line const *const bias = layer.bias.data() + block,
+                                  *w = layer.weights.data() + std::ptrdiff_t{block} * layer.inputs;
+  vector sums[Rows * wide];  // (Rows, Blocks, parts)
   BATCHMATE_UNROLL
-  for (int n = 0; n < Rows * parts; ++n)
-    sums[n] = *reinterpret_cast<in_memory const*>(bias + n % parts * Width);
+  for (int n = 0; n < Rows * wide; ++n)
+    sums[n] = *reinterpret_cast<in_memory const*>(bias[n % wide / parts].of + n % parts * Width);
   for (int first = 0; first < layer.inputs; first += x.block) {
     float const* const from = x.data + first / x.block * x.block_stride;
-    for (int i = 0; i < x.block; ++i, w += packed_dense::lanes) {
-      vector weights[parts];
+    for (int i = 0; i < x.block; ++i, ++w) {
+      vector weights[wide];  // (Blocks, parts)
       BATCHMATE_UNROLL
-      for (int p = 0; p < parts; ++p) weights[p] = *reinterpret_cast<in_memory const*>(w + p * Width);
+      for (int n = 0; n < wide; ++n)
+        weights[n] = *reinterpret_cast<in_memory const*>(w[n / parts * layer.inputs].of + n % parts * Width);
       BATCHMATE_UNROLL
-      for (int n = 0; n < Rows * parts; ++n)
-        add_product<Fused>(weights[n % parts], from[n / parts * x.row_stride + i], sums[n]);
+      for (int n = 0; n < Rows * wide; ++n)
+        add_product<Fused>(weights[n % wide], from[n / wide * x.row_stride + i], sums[n]);
     }
   }
   BATCHMATE_UNROLL
-  for (int n = 0; n < Rows * parts; ++n) {
+  for (int n = 0; n < Rows * wide; ++n) {
     vector const zero{}, sum = relu ? (sums[n] > zero ? sums[n] : zero) : sums[n];
-    *reinterpret_cast<in_memory*>(y + n / parts * stride + block * packed_dense::lanes + n % parts * Width) =
+    *reinterpret_cast<in_memory*>(y + n / wide * stride + block * packed_dense::lanes + n % wide * Width) =
         sum;
   }
 }
 
-/// The whole layer, `Rows` rows at a time while there are as many.
-template <int Width, int Rows, bool Fused = false>
+/// The blocks from `block` on, for a multiple of `Rows` rows. All rows meet a weight before the next is read.
+template <int Width, int Rows, int Blocks, bool Fused>
+BATCHMATE_INLINE void rest_of_blocks(packed_dense const& layer, int block, dense_input const& x, int rows,
+                                     bool relu, float* y) {
+  for (; block + Blocks <= layer.blocks(); block += Blocks)
+    for (int r = 0; r < rows; r += Rows)
+      some_outputs<Width, Rows, Blocks, Fused>(
+          layer, block, {x.data + r * x.row_stride, x.row_stride, x.block, x.block_stride}, relu,
+          y + std::ptrdiff_t{r} * layer.padded_outputs());
+  if constexpr (Blocks > 1) rest_of_blocks<Width, Rows, Blocks / 2, Fused>(layer, block, x, rows, relu, y);
+}
+
+/// The whole layer, `Rows` rows and `Blocks` blocks of outputs at a time; then half as many rows and twice as many blocks,
+/// and so on, until the last row. `Rows` is a power of 2.
+template <int Width, int Rows, int Blocks, bool Fused = false>
 BATCHMATE_INLINE void all_outputs(packed_dense const& layer, dense_input x, int rows, bool relu, float* y) {
-  int const blocks = layer.padded_outputs() / packed_dense::lanes;
-  for (; rows >= Rows; rows -= Rows, x.data += Rows * x.row_stride, y += Rows * layer.padded_outputs())
-    for (int block = 0; block < blocks; ++block)
-      block_of_outputs<Width, Rows, Fused>(layer, block, x, relu, y);
-  for (; rows > 0; --rows, x.data += x.row_stride, y += layer.padded_outputs())
-    for (int block = 0; block < blocks; ++block) block_of_outputs<Width, 1, Fused>(layer, block, x, relu, y);
+  int const whole = rows / Rows * Rows;
+  if (whole > 0) rest_of_blocks<Width, Rows, Blocks, Fused>(layer, 0, x, whole, relu, y);
+  x.data += whole * x.row_stride, y += std::ptrdiff_t{whole} * layer.padded_outputs();
+  if constexpr (Rows > 1) all_outputs<Width, Rows / 2, Blocks * 2, Fused>(layer, x, rows - whole, relu, y);
 }
 
 #ifdef __x86_64__
 /// `all_outputs` for processors with AVX-512.
 __attribute__((target("avx512f"))) inline void with_avx512(packed_dense const& layer, dense_input const& x,
                                                            int rows, bool relu, float* y) {
-  all_outputs<16, 8, true>(layer, x, rows, relu, y);
+  all_outputs<16, 8, 2, true>(layer, x, rows, relu, y);
 }
 /// `all_outputs` for processors with AVX2 and FMA.
 __attribute__((target("avx2,fma"))) inline void with_avx2(packed_dense const& layer, dense_input const& x,
                                                           int rows, bool relu, float* y) {
-  all_outputs<8, 4, true>(layer, x, rows, relu, y);
+  all_outputs<8, 4, 1, true>(layer, x, rows, relu, y);
 }
 #endif
 
@@ -179,7 +195,7 @@ inline void run_dense(packed_dense const& layer, dense_input const& x, int rows,
     return dense_kernels::with_avx2(layer, x, rows, relu, y);
   }
 #endif
-  dense_kernels::all_outputs<4, 2>(layer, x, rows, relu, y);
+  dense_kernels::all_outputs<4, 2, 1>(layer, x, rows, relu, y);
 }
 
 }  // namespace batchmate

@@ -62,7 +62,7 @@ inline void check_fits(network const& net, row_layout const& layout, std::string
 /// runs after its tower. An object never changes, so threads may share it.
 class heads {
  public:
-  static constexpr int max_rows = 8;  ///< rows worked on together, which bounds the scratch
+  static constexpr int max_rows = 16;  ///< rows worked on together, which bounds the scratch
 
   /// Repacks the weights of both heads; the network itself is not kept.
   explicit heads(network const& net)
@@ -77,63 +77,60 @@ class heads {
 
   /// Floats of scratch that one thread needs for `run`.
   std::size_t scratch_floats() const {
-    int const a_row = cells_ * (policy_channels_ + value_channels_) + policy_.padded_outputs() +
-                      hidden_.padded_outputs() + value_.padded_outputs();
-    return static_cast<std::size_t>(features_size()) + static_cast<std::size_t>(a_row) * max_rows;
+    int const a_row =
+        features_size() + policy_.padded_outputs() + hidden_.padded_outputs() + value_.padded_outputs();
+    return static_cast<std::size_t>(a_row) * max_rows;
   }
 
   /// Bytes held by the repacked weights.
   std::size_t memory_bytes() const {
-    std::size_t floats = 0;
+    std::size_t lines = 0;
     for (auto const* layer : {&both_, &policy_, &hidden_, &value_})
-      floats += layer->weights.size() + layer->bias.size();
-    return floats * sizeof(float);
+      lines += layer->weights.size() + layer->bias.size();
+    return lines * sizeof(packed_dense::line);
   }
 
   /// Writes values and priors of the `count` rows of `out` that begin with `first`.
   ///
-  /// `tower` holds the tower's outputs of these rows, (count, C, H, W) in blocks of `channel_block` channels: element
-  /// (c, cell) of a row is at `(c / channel_block * H * W + cell) * channel_block + c % channel_block`. So 1 means
-  /// (C, H, W), C means (H, W, C), and 16 is what oneDNN calls nChw16c; it divides C.
-  void run(float const* tower, int channel_block, raw_batch const& out, int first, int count,
+  /// `tower(r)`, called for 0 to `count` - 1 in this order, returns the tower's outputs of row `first + r`, good until
+  /// the next call: (C, H, W) in blocks of `channel_block` channels, element (c, cell) at
+  /// `(c / channel_block * H * W + cell) * channel_block + c % channel_block`. So 1 means (C, H, W), C means (H, W, C),
+  /// and 16 is what oneDNN calls nChw16c; it divides C.
+  template <class Tower>
+  void run(Tower&& tower, int channel_block, raw_batch const& out, int first, int count,
            float* scratch) const {
-    for (; count > 0; first += max_rows, count -= max_rows, tower += max_rows * cells_ * both_.inputs)
-      run_some(tower, channel_block, out, first, std::min(count, max_rows), scratch);
+    for (int done = 0; done < count; done += max_rows) {
+      int const some = std::min(count - done, max_rows);
+      for (int r = 0; r < some; ++r) {
+        float const* const from = tower(done + r);
+        run_dense(both_, {from, channel_block, channel_block, std::ptrdiff_t{cells_} * channel_block}, cells_,
+                  true, scratch + r * features_size());
+      }
+      run_some(out, first + done, some, scratch);
+    }
   }
 
  private:
+  /// Of a row: both 1x1 convolutions, (H * W, P + V and padding).
   int features_size() const { return cells_ * both_.padded_outputs(); }
 
-  void run_some(float const* tower, int channel_block, raw_batch const& out, int first, int count,
-                float* scratch) const {
-    float* const features = scratch;                                             // (H * W, P + V and padding)
-    float* const for_policy = features + features_size();                        // (count, H * W, P)
-    float* const for_value = for_policy + max_rows * cells_ * policy_channels_;  // (count, H * W, V)
-    float* const logits = for_value + max_rows * cells_ * value_channels_;       // (count, A and padding)
+  /// From the features of `count` rows on, which lie at the beginning of `scratch`.
+  void run_some(raw_batch const& out, int first, int count, float* scratch) const {
+    float* const features = scratch;                                      // (count, H * W, P + V and padding)
+    float* const logits = features + max_rows * features_size();          // (count, A and padding)
     float* const hidden = logits + max_rows * policy_.padded_outputs();   // (count, hidden and padding)
     float* const outputs = hidden + max_rows * hidden_.padded_outputs();  // (count, 3 or 1 and padding)
-    for (int r = 0; r < count; ++r) {
-      float const* const from = tower + r * cells_ * both_.inputs;
-      run_dense(both_, {from, channel_block, channel_block, std::ptrdiff_t{cells_} * channel_block}, cells_,
-                true, features);
-      split(features, for_policy + r * cells_ * policy_channels_, for_value + r * cells_ * value_channels_);
-    }
-    run_dense(policy_, {for_policy, policy_.inputs, policy_.inputs, 0}, count, false, logits);
-    run_dense(hidden_, {for_value, hidden_.inputs, hidden_.inputs, 0}, count, true, hidden);
+    auto const of_each_cell = [&](int channel, int channels) -> dense_input {
+      return {features + channel, features_size(), channels, both_.padded_outputs()};
+    };
+    run_dense(policy_, of_each_cell(0, policy_channels_), count, false, logits);
+    run_dense(hidden_, of_each_cell(policy_channels_, value_channels_), count, true, hidden);
     run_dense(value_, {hidden, hidden_.padded_outputs(), value_.inputs, 0}, count, false, outputs);
     for (int r = 0; r < count; ++r) {
       int const b = first + r;
       out.values[b] = value_from_outputs(outputs + r * value_.padded_outputs(), value_.outputs);
       softmax_legal(logits + r * policy_.padded_outputs(), out.row(b) + out.layout.plane_words(),
                     policy_.outputs, out.priors_of(b));
-    }
-  }
-
-  /// Both 1x1 convolutions came out side by side; the dense layers want each for itself.
-  void split(float const* features, float* for_policy, float* for_value) const {
-    for (int cell = 0; cell < cells_; ++cell, features += both_.padded_outputs()) {
-      for_policy = std::copy_n(features, policy_channels_, for_policy);
-      for_value = std::copy_n(features + policy_channels_, value_channels_, for_value);
     }
   }
 

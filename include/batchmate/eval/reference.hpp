@@ -130,7 +130,7 @@ class reference {
     for (int r = 0; r < net.input.rows; ++r)
       for (int c = 0; c < net.input.columns; ++c)
         to = std::copy_n(x_.data() + (first_cell() + r * width() + c) * padded, channels, to);
-    shared_->both_heads.run(tower_.data(), channels, rows, b, 1, scratch_.data());
+    shared_->both_heads.run([&](int) { return tower_.data(); }, channels, rows, b, 1, scratch_.data());
   }
 
   /// Writes the planes as 0 and 1, and the globals into every cell.

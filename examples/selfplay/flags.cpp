@@ -220,8 +220,9 @@ void add_output_flags(CLI::App& app, job& to) {
       ->check(within(0.0, 3600.0))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--keep", to.keep_bytes,
-                 "Bytes of shards at most, the oldest go first; 0: any number; 500M, 20G do")
+  app.add_option(
+         "--keep", to.keep_bytes,
+         "Bytes of shards at most, the oldest go first, the newest stays; 0: any number; 500M, 20G do")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
   app.add_flag("--wait-for-disk", to.wait_for_disk, "When the disk is full, wait for space instead of ending")

@@ -118,6 +118,14 @@ class JsonLinesTest(WatchTest):
         self.assertEqual(self.lines()[:len(first)], first)
         self.assertGreater(len(self.lines()), len(first))
 
+    def test_a_stall_is_counted_and_says_what_every_worker_waits_for(self):
+        process = start("--game", "connect4", "--network", "random:20x256:1", "--evaluator", "reference", "--threads", "2",
+                        "--progress", "0", "--stall", "0.3", "--metrics", self.metrics, "--metrics-every", "0.05")
+        self.addCleanup(self.kill, process)
+        self.assertRegex(process.stderr.readline(), r"note: no batch was evaluated for 0 seconds; "
+                                                    r"worker 0 is submitting to the evaluator, worker 1 is [a-z ]+$")
+        until(lambda: self.metrics.exists() and any(line["stalls"] == 1 for line in self.lines()), "the stall")
+
     def test_where_nothing_can_be_written_that_is_told_once_and_the_run_goes_on(self):
         status, out, err = run(*QUICK, "--evaluator", "uniform", "--simulations", "8", "--episodes", "20000", "--metrics",
                                self.folder / "none" / "run.jsonl")

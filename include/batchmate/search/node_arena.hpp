@@ -253,15 +253,19 @@ void sort_by_prior(float* priors, std::uint16_t* actions, int n) {
 /// visited, which is seldom, or when it becomes the root.
 inline constexpr int sorted_at_first = 8;
 
-/// Puts only the first `sorted_at_first` moves in their places; the others follow in the order they had.
+/// Puts the first `sorted_at_first` of more moves in their places; the others follow in the order they had.
 template <int A>
-void sort_first_by_prior(float* priors, std::uint16_t* actions, int n) {
-  if (n <= sorted_at_first) return sort_by_prior<A>(priors, actions, n);
-  if (are_sorted(priors, n)) return;
+[[gnu::noinline]] void select_firsts(float* priors, std::uint16_t* actions, int n) {
   std::array<edge_key, std::max(A, sorted_at_first)> keys;
-  std::array<edge_key, sorted_at_first> firsts;
-  for (int i = 0; i < n; ++i) keys[i] = {priors[i], i, actions[i]};
-  std::partial_sort_copy(keys.begin(), keys.begin() + n, firsts.begin(), firsts.end());
+  std::array<edge_key, sorted_at_first>
+      firsts;  // in order; what is behind all of them is seen to be so at once
+  for (int i = 0; i < n; ++i) {
+    edge_key const key = keys[i] = {priors[i], i, actions[i]};
+    if (i >= sorted_at_first && !(key < firsts.back())) continue;
+    int at = std::min(i, sorted_at_first - 1);
+    for (; at > 0 && key < firsts[at - 1]; --at) firsts[at] = firsts[at - 1];
+    firsts[at] = key;
+  }
   int place = 0;
   auto const put = [&](edge_key key) {
     priors[place] = key.prior();
@@ -272,6 +276,15 @@ void sort_first_by_prior(float* priors, std::uint16_t* actions, int n) {
     put(keys[i]);  // the next one overwrites it, unless it is one of the others
     place += firsts.back() < keys[i];
   }
+}
+
+/// `select_firsts` where that is needed, `sort_by_prior` where there are no more.
+template <int A>
+void sort_first_by_prior(float* priors, std::uint16_t* actions, int n) {
+  if (n <= sorted_at_first)
+    sort_by_prior<A>(priors, actions, n);
+  else if (!are_sorted(priors, n))
+    select_firsts<A>(priors, actions, n);
 }
 
 /// Puts those edges of a node in order that have not been visited.

@@ -37,7 +37,8 @@ enum class first_play {
 struct puct {
   int simulations = 400;     ///< visits of the root's children before a move is made, reused ones included
   float exploration = 1.5f;  ///< c_puct, that of a node without visits
-  float exploration_growth = 0;         ///< how it grows with the logarithm of visits; AlphaZero has 1
+  /// How it grows with the logarithm of visits; AlphaZero has 1 (Silver et al., Science 362, 2018, supplement).
+  float exploration_growth = 0;
   float exploration_base = 19652;       ///< visits at which it has grown by growth * log(2); AlphaZero's
   first_play fpu = first_play::parent;  ///< the value of moves without visits
   float fpu_reduction = 0;              ///< of that value, where `fpu` says so
@@ -47,23 +48,26 @@ struct puct {
   /// mean of their answers (`root_average`). A root that was a node of the tree before is evaluated again; one of a
   /// cheap search is not averaged. 1 is off.
   int root_symmetries = 1;
-  /// The root's priors are taken to the power of 1 / this, before noise. KataGo has 1.1.
+  /// The root's priors are taken to the power of 1 / this, before noise, so that a policy that has become too sure of
+  /// itself is widened again (KataGo's `rootPolicyTemperature`, 1.1 in its self-play; its docs/KataGoMethods.md).
   float root_temperature = 1;
   /// Share of Dirichlet noise in the root's priors; 0 for none. AlphaGo Zero has 0.25 (Silver et al., Nature 550, 2017).
   float noise_fraction = 0.25f;
   /// Its concentration a move; 0 chooses 10 / legal moves: AlphaZero scales it in inverse proportion to their usual
   /// number, 0.3 in chess, 0.03 in Go.
   float noise_alpha = 0;
-  bool noise_shaped = false;  ///< concentrates half of the noise on moves of higher prior: `shape_noise`
+  /// Concentrates half of the noise on moves of higher prior: `shape_noise` (KataGo's docs/KataGoMethods.md).
+  bool noise_shaped = false;
   /// Every visited root move gets at least `forced_visits` with this factor; what was only forced is taken out
-  /// of the target and the move choice again by `prune_forced`. KataGo has 2; 0 is off.
+  /// of the target and the move choice again by `prune_forced` (Wu, arXiv 1902.10565, section 3.2). KataGo has 2; 0 is off.
   float forced_playouts = 0;
   /// Share of the moves that are searched in full; which ones is drawn by chance, and `decision` says it. The
   /// others have fewer simulations, no temperature or noise at the root, and force nothing: they are to reach
   /// positions, not to be trained on (playout cap randomisation: Wu, arXiv 1902.10565, section 3.1).
   float full_share = 1;
   int cheap_simulations = 0;  ///< what those others have
-  bool prove = false;         ///< carry wins, draws and losses up the tree: `prove_upwards`
+  /// Carry wins, draws and losses up the tree: `prove_upwards` (MCTS-Solver: Winands, Björnsson and Saito, CG 2008).
+  bool prove = false;
 
   /// Temperature of the move choice in the first plies: visits^(1 / temperature); 0 takes the most visited move. AlphaGo
   /// Zero has 1 for 30 plies, then next to 0.
@@ -71,7 +75,7 @@ struct puct {
   int temperature_plies = 20;   ///< how many plies these are
   float final_temperature = 0;  ///< of the plies after them
   /// Where the temperature is 0, take the move of greatest mean value less so many standard errors, instead of
-  /// the most visited one: `lower_bound`. KataGo has 5; 0 is off.
+  /// the most visited one: `lower_bound` (KataGo's `lcbStdevs`, which has 5); 0 is off.
   float lower_bound_errors = 0;
   float lower_bound_visits = 0.15f;  ///< among the moves with this share of the most visited one's visits
   /// `decision` advises to resign below this root value; -1 never does. AlphaGo Zero gives up by a threshold, too, on the
@@ -80,7 +84,8 @@ struct puct {
 
   bool reuse_tree = true;  ///< keep the subtree of the move played
   int leaves = 1;          ///< leaves in flight; more fill batches with fewer games but change the games
-  int virtual_loss = 1;    ///< lost visits a leaf counts as while it is in flight; none if leaves is 1
+  /// Lost visits a leaf counts as while it is in flight; none if leaves is 1 (Chaslot et al., CG 2008).
+  int virtual_loss = 1;
 
   /// What programs may change, in the order they show it.
   static constexpr std::tuple fields{search_field{"simulations", &puct::simulations},

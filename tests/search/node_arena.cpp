@@ -158,10 +158,10 @@ TEST_CASE("the size said is that of the arrays") {
 }
 
 TEST_CASE("moves are sorted by prior and action, in part first and the rest later, or all at once") {
-  constexpr int actions = 100, first = bm::sorted_at_first;
+  constexpr int most = 100, first = bm::sorted_at_first;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     bm::random_stream random{bm::random_key{seed}};
-    int const n = 1 + static_cast<int>(seed) % actions;
+    int const n = 1 + static_cast<int>(seed) % most;
     std::vector<std::pair<float, int>> expected;  // less prior first, so its negative is stored
     std::vector<float> priors, again;
     std::vector<std::uint16_t> moves, moves_again;
@@ -179,13 +179,13 @@ TEST_CASE("moves are sorted by prior and action, in part first and the rest late
           return false;
       return true;
     };
-    bm::sort_first_by_prior<actions>(priors.data(), moves.data(), n);
+    bm::sort_first_by_prior<most>(priors.data(), moves.data(), n);
     REQUIRE(in_order(std::min(first, n)));
     if (n > first)
       for (auto a = moves.begin() + first + 1; a != moves.end(); ++a) REQUIRE(a[-1] < a[0]);
-    if (n > first) bm::sort_by_prior<actions>(priors.data() + first, moves.data() + first, n - first);
+    if (n > first) bm::sort_by_prior<most>(priors.data() + first, moves.data() + first, n - first);
     REQUIRE(in_order(n));
-    bm::sort_by_prior<actions>(again.data(), moves_again.data(), n);
+    bm::sort_by_prior<most>(again.data(), moves_again.data(), n);
     REQUIRE(again == priors);
     REQUIRE(moves_again == moves);
   }

@@ -4,6 +4,7 @@
 #include <batchmate/batchmate.hpp>
 #include <batchmate/eval/rollout.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -62,6 +63,8 @@ class one_ply::tree {
 
   /// What is random follows from episode and ply alone.
   void decide(bm::decision<G>& outcome) const {
+    float const best = *std::max_element(values_.begin(), values_.begin() + seen_);
+    auto const weight = [&](int i) { return std::exp((values_[at(i)] - best) / settings_.temperature); };
     float sum = 0;
     for (int i = 0; i < seen_; ++i) sum += weight(i);
     float left = sum * bm::random_stream(episode_.split(static_cast<std::uint64_t>(ply_))).uniform();
@@ -78,7 +81,6 @@ class one_ply::tree {
 
  private:
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
-  float weight(int i) const { return std::exp(values_[at(i)] / settings_.temperature); }
 
   one_ply settings_;
   bm::random_key episode_;

@@ -135,7 +135,7 @@ class campaign {
       s.disk_full = [this](batchmate::disk_full_error const& full) { return wait_for_disk(full); };
     if (auto const shard = batchmate::row_writer<G>::bytes(s.shards);
         s.keep_bytes > 0 && s.keep_bytes < shard)
-      note(stderr, "--keep: a shard of " + grouped(wanted_.shard_rows) + " rows has up to " +
+      note(stderr, "--keep: a shard of " + grouped(wanted_.shard_rows) + " rows has up to about " +
                        bytes_text(shard) + ", and the newest stays, whatever it has");
     folder_bytes_ = batchmate::run_folder<G>::bytes(s);
     folder_.emplace(std::move(s), opening_);

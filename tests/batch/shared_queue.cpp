@@ -8,8 +8,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <tuple>
 
 namespace bm = batchmate;
 
@@ -24,6 +27,34 @@ TEST_CASE("shared_queue models batching; its plan and identity follow from its s
   CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan({1, 1})), bm::contract_error);
   CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan({1, 1})), bm::contract_error);
   CHECK_THROWS_AS((bm::shared_queue{.max_batch = 0}.plan({1, 1})), bm::contract_error);
+}
+
+namespace {
+
+/// Answers nothing; says what it needs, and writes down what it is told to expect.
+struct counting_network {
+  int* rows;
+  void submit(int, bm::batch<nim> const&) const {}
+  void wait(int) const {}
+  std::string identity() const { return "counting"; }
+  void reserve(bm::reservation const& wanted) const { *rows = wanted.max_rows; }
+  std::size_t memory_bytes(bm::reservation const& wanted) const {
+    return 1000 * static_cast<std::size_t>(wanted.max_rows);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("batches have no more rows than can be in flight, and each processor's memory is counted") {
+  int told = 0;
+  auto queue = bm::shared_queue{.max_batch = 100, .processors = 3}.connect<nim>(counting_network{&told});
+  for (auto const& [slots, rows, expected] : {std::tuple{1, 6, 6}, {2, 6, 12}, {8, 6, 48}, {40, 6, 100}}) {
+    bm::reservation const wanted{bm::layout_of<nim>(), slots, rows};
+    queue.reserve(wanted);
+    CHECK(told == expected);
+    auto const most = static_cast<std::size_t>(expected);
+    CHECK(queue.memory_bytes(wanted) == 3 * 1000 * most + 5 * bm::batch_buffer<nim>::bytes(expected));
+  }
 }
 
 TEST_CASE("self-play through the queue counts the batches that were evaluated, and meets in them") {

@@ -38,7 +38,7 @@ TEST_CASE("a layer is computed by hand") {
 }
 
 TEST_CASE("every output is the plain sum in ascending order, for any number of rows and width of registers") {
-  for (int const outputs : {1, 15, 16, 17, 40})
+  for (int const outputs : {1, 15, 16, 17, 40, 64, 128, 257})
     for (int const inputs : {1, 5, 48}) {
       auto const weights = random_floats(static_cast<std::size_t>(outputs * inputs), 1);
       auto const bias = random_floats(static_cast<std::size_t>(outputs), 2);
@@ -73,17 +73,17 @@ TEST_CASE("every output is the plain sum in ascending order, for any number of r
 #ifdef __x86_64__
 TEST_CASE("where products are fused, every output is the fused sum, to the last bit, whatever the width" *
           doctest::skip(!dense_is_fused())) {
-  int const outputs = 40, inputs = 48, rows = 19;
+  constexpr int outputs = 260, padded = 272, inputs = 48, rows = 19;
   auto const weights = random_floats(outputs * inputs, 1), bias = random_floats(outputs, 2),
              x = random_floats(rows * inputs, 3);
   packed_dense const layer = pack_dense(outputs, inputs, weights.data(), bias.data());
-  std::vector<float> found(rows * 48), narrow(rows * 48), expected(rows * 48);
+  std::vector<float> found(rows * padded), narrow(rows * padded), expected(rows * padded);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t o = 0; o < outputs; ++o) {
       float sum = bias[o];
       for (std::size_t i = 0; i < inputs; ++i)
         sum = std::fma(weights[o * inputs + i], x[r * inputs + i], sum);
-      expected[r * 48 + o] = sum;
+      expected[r * padded + o] = sum;
     }
   run_dense(layer, {x.data(), inputs, inputs, 0}, rows, false, found.data());
   dense_kernels::with_avx2(layer, {x.data(), inputs, inputs, 0}, rows, false, narrow.data());

@@ -50,12 +50,13 @@ class queued_evaluator {
 
  private:
   /// As many askers as batches, of whose two slots one is filled while the other is answered, and no more rows in a batch
-  /// than they can have in flight.
+  /// than all slots can have in flight.
   queue_settings settings_for(reservation const& wanted) const {
     queue_settings settings = settings_;
     settings.askers = wanted.slots / 2;
-    std::int64_t const in_flight = std::int64_t{settings.askers} * wanted.max_rows;
-    settings.max_batch = static_cast<int>(std::clamp<std::int64_t>(in_flight, 1, settings.max_batch));
+    std::int64_t const in_flight = std::int64_t{wanted.slots} * wanted.max_rows;
+    settings.max_batch =
+        static_cast<int>(std::min<std::int64_t>(settings.max_batch, std::max<std::int64_t>(in_flight, 1)));
     return settings;
   }
 

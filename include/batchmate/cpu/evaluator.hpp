@@ -35,7 +35,7 @@ struct onednn_options {
 ///     bm::onednn evaluator{network, {.precision = bm::cpu::precision::fp32}};
 class onednn {
  public:
-  /// Copies and reorders the network's weights and generates the code for it, some milliseconds. Throws
+  /// Copies and reorders the network's weights and generates the code for it, some tens of milliseconds. Throws
   /// `contract_error` for layers that do not fit each other, for options out of range and where bf16 is asked
   /// for and missing, `evaluation_error` where oneDNN fails.
   explicit onednn(network const& net, onednn_options const& options = {})

@@ -137,7 +137,8 @@ BATCHMATE_INLINE void some_outputs(packed_dense const& layer, int block, dense_i
   }
 }
 
-/// The blocks from `block` on, for a multiple of `Rows` rows. All rows meet a weight before the next is read.
+/// The blocks from `block` on, for a multiple of `Rows` rows. All rows meet the weights of some
+/// blocks before those of the next are read.
 template <int Width, int Rows, int Blocks, bool Fused>
 BATCHMATE_INLINE void rest_of_blocks(packed_dense const& layer, int block, dense_input const& x, int rows,
                                      bool relu, float* y) {
@@ -150,7 +151,7 @@ BATCHMATE_INLINE void rest_of_blocks(packed_dense const& layer, int block, dense
 }
 
 /// The whole layer, `Rows` rows and `Blocks` blocks of outputs at a time; then half as many rows and twice as many blocks,
-/// and so on, until the last row. `Rows` is a power of 2.
+/// and so on, until the last row.
 template <int Width, int Rows, int Blocks, bool Fused = false>
 BATCHMATE_INLINE void all_outputs(packed_dense const& layer, dense_input x, int rows, bool relu, float* y) {
   int const whole = rows / Rows * Rows;

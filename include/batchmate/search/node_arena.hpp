@@ -257,8 +257,8 @@ inline constexpr int sorted_at_first = 8;
 template <int A>
 [[gnu::noinline]] void select_firsts(float* priors, std::uint16_t* actions, int n) {
   std::array<edge_key, std::max(A, sorted_at_first)> keys;
-  std::array<edge_key, sorted_at_first>
-      firsts;  // in order; what is behind all of them is seen to be so at once
+  // In order. A key that is behind all of them, as most are, is left out at once.
+  std::array<edge_key, sorted_at_first> firsts;
   for (int i = 0; i < n; ++i) {
     edge_key const key = keys[i] = {priors[i], i, actions[i]};
     if (i >= sorted_at_first && !(key < firsts.back())) continue;

@@ -39,7 +39,8 @@ if(BATCHMATE_SANITIZE)
                                                          -fno-sanitize-recover=all -fno-omit-frame-pointer>
     # With them, g++ 12 cannot tell that std::optional guards its value, nor how long a std::string is,
     # which it calls a write past the bounds of an array, too.
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds>)
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds
+                                          -Wno-stringop-overflow>)
   target_link_options(batchmate_development INTERFACE -fsanitize=${BATCHMATE_SANITIZE})
 endif()
 

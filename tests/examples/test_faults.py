@@ -554,7 +554,7 @@ class SignalTest(Faults):
 
     def slow(self):
         """A run whose first batch takes long."""
-        return start(self.folder / "slow", "--game", "connect4", "--network", "random:20x256:1", "--evaluator",
+        return start(self.folder / "slow", "--game", "hex13", "--network", "random:20x256:1", "--evaluator",
                      "reference", "--simulations", "200", "--threads", "1", "--progress", "0", "--stall", "0.3")
 
     def wait_for_batch(self, process):

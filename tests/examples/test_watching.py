@@ -119,7 +119,7 @@ class JsonLinesTest(WatchTest):
         self.assertGreater(len(self.lines()), len(first))
 
     def test_a_stall_is_counted_and_says_what_every_worker_waits_for(self):
-        process = start("--game", "connect4", "--network", "random:20x256:1", "--evaluator", "reference", "--threads", "2",
+        process = start("--game", "hex13", "--network", "random:20x256:1", "--evaluator", "reference", "--threads", "2",
                         "--progress", "0", "--stall", "0.3", "--metrics", self.metrics, "--metrics-every", "0.05")
         self.addCleanup(self.kill, process)
         self.assertRegex(process.stderr.readline(), r"note: no batch was evaluated for 0 seconds; "

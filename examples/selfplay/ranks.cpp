@@ -67,7 +67,12 @@ void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now
   };
   std::error_code none;
   if (now.ranks > 1 && fs::exists(out / batchmate::manifest_name, none)) refuse(out, "1", now.ranks);
-  for (auto const& entry : fs::directory_iterator(out, none)) {
+  std::error_code failed;
+  fs::directory_iterator const entries(
+      out, failed);  // a folder that is not there yet, or is no folder, holds no ranks
+  if (failed && failed != std::errc::no_such_file_or_directory && failed != std::errc::not_a_directory)
+    throw batchmate::file_error(out.string() + ": cannot list: " + failed.message());
+  for (auto const& entry : entries) {
     auto const name = entry.path().filename().string();
     if (!name.starts_with("rank-") || (now.ranks > 1 && name == now.folder())) continue;
     auto const there = batchmate::load_manifest(entry.path());

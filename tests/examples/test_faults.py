@@ -403,8 +403,9 @@ class DiskTest(Faults):
         calls = run(out, *SMALL, faults=f"{out}:1-:trace").faults
         shutil.rmtree(out)
         appended = [int(number) for number, call, path in calls if (call, Path(path).name) == ("write", "journal")]
+        made = next(int(number) for number, call, _ in calls if call == "mkdir")
         # Before there is a folder, under way, and when the last shard is written.
-        for number, sent, kept in [(1, signal.SIGINT, 0), (appended[40], signal.SIGTERM, 20),
+        for number, sent, kept in [(made, signal.SIGINT, 0), (appended[40], signal.SIGTERM, 20),
                                    (appended[40], signal.SIGHUP, 20), (len(calls) - 5, signal.SIGINT, 60)]:
             process = start(out, *SMALL, "--wait-for-disk", faults=f"{out}:{number}-:ENOSPC")
             self.wait_to_be_told(process, "waiting for space")

@@ -40,15 +40,15 @@ class one_ply::tree {
   void start(bm::random_key episode, int ply) { episode_ = episode, ply_ = ply, seen_ = waiting_ = 0; }
   void advance(int /*action*/) { start(episode_, ply_ + 1); }
 
-  /// Plays the moves one after the other, in ascending order. A finished position needs no evaluation.
+  /// Plays the moves one after the other, in ascending order. A finished position needs no evaluation. Results and values
+  /// are for the player to move there, who is the opponent.
   void collect(G const& root, bm::row_range<G>& out) {
     for (legal_ = root.legal_actions(); seen_ < legal_.count() && !out.full(); ++seen_) {
       G& next = out.next();
       next = root;
       next.play(legal_.nth(seen_));
       if (auto const result = next.result()) {
-        values_[at(seen_)] =
-            -*result;  // results and values are for the player to move, who is the opponent now
+        values_[at(seen_)] = -*result;
       } else {
         out.push();
         asked_[at(waiting_++)] = seen_;

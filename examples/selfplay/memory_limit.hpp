@@ -47,17 +47,14 @@ std::size_t planned_bytes(batchmate::any_search<G> const& search, batching_choic
       .total();
 }
 
-/// The most games in flight, up to the plan's, that need at most `limit` bytes; 0 if not even one does.
-template <batchmate::game G>
-int games_that_fit(batchmate::any_search<G> const& search, batching_choice const& batching,
-                   batchmate::batch_plan plan, int threads, batchmate::any_evaluator<G> const& evaluator,
-                   std::size_t limit) {
+/// The most games in flight, up to the plan's, for which `needed(plan)` is at most `limit` bytes; 0 if not even one fits.
+template <class Needed>
+int games_that_fit(batchmate::batch_plan plan, std::size_t limit, Needed&& needed) {
   int const most = plan.games;
   int fitting = 0;
   for (int step = static_cast<int>(std::bit_floor(static_cast<unsigned>(most))); step > 0; step /= 2) {
     plan.games = fitting + step;
-    if (plan.games <= most && planned_bytes<G>(search, batching, plan, threads, evaluator) <= limit)
-      fitting += step;
+    if (plan.games <= most && needed(plan) <= limit) fitting += step;
   }
   return fitting;
 }
@@ -79,18 +76,18 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
                           std::string& note) {
   auto const search = common::search_of<G>(wanted.search);
   auto const plan = batching.plan({wanted.threads, search.max_rows()});
-  auto const times = static_cast<std::size_t>(resident);
-  std::size_t const planned =
-      fixed + times * planned_bytes<G>(search, batching, plan, wanted.threads, evaluator);
+  auto const bytes = [&](batchmate::batch_plan const& of) {
+    return fixed + static_cast<std::size_t>(resident) *
+                       planned_bytes<G>(search, batching, of, wanted.threads, evaluator);
+  };
+  std::size_t const planned = bytes(plan);
   if (wanted.memory_limit == 0 || planned <= wanted.memory_limit) return planned;
-  std::size_t const left = wanted.memory_limit > fixed ? (wanted.memory_limit - fixed) / times : 0;
-  int const games = games_that_fit<G>(search, batching, plan, wanted.threads, evaluator, left);
+  int const games = games_that_fit(plan, wanted.memory_limit, bytes);
   std::string needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
   if (games == 0) {
     auto one = plan;
     one.games = 1;
-    needed += ", one needs " +
-              bytes_text(fixed + times * planned_bytes<G>(search, batching, one, wanted.threads, evaluator));
+    needed += ", one needs " + bytes_text(bytes(one));
   }
   if (games == 0 || wanted.games)
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
@@ -99,9 +96,7 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
                                                : "; not even one game in flight would fit"));
   wanted.games = games;
   batching = batching_of(wanted, evaluator.is_shared());
-  auto const fewer = batching.plan({wanted.threads, search.max_rows()});
-  std::size_t const now =
-      fixed + times * planned_bytes<G>(search, batching, fewer, wanted.threads, evaluator);
+  std::size_t const now = bytes(batching.plan({wanted.threads, search.max_rows()}));
   if (now > wanted.memory_limit)  // a policy whose games cannot be chosen
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
                                     bytes_text(wanted.memory_limit));

@@ -67,9 +67,9 @@ void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now
   };
   std::error_code none;
   if (now.ranks > 1 && fs::exists(out / batchmate::manifest_name, none)) refuse(out, "1", now.ranks);
+  // What is not there yet, or is no folder, holds no ranks.
   std::error_code failed;
-  fs::directory_iterator const entries(
-      out, failed);  // a folder that is not there yet, or is no folder, holds no ranks
+  fs::directory_iterator const entries(out, failed);
   if (failed && failed != std::errc::no_such_file_or_directory && failed != std::errc::not_a_directory)
     throw batchmate::file_error(out.string() + ": cannot list: " + failed.message());
   for (auto const& entry : entries) {

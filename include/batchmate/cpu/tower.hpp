@@ -30,9 +30,10 @@ class tower {
         inputs_(net.inputs()),
         channels_(net.channels()),
         height_(net.input.rows),
-        width_(net.input.columns) {
+        width_(net.input.columns),
+        max_rows_(chunk(max_rows, max_rows)) {
     single_threaded const alone;
-    for (int rows = 1; rows <= max_rows; rows = next_chunk(rows)) plan(rows);
+    for (int rows = 1; rows <= max_rows_; rows = next_chunk(rows)) plan(rows);
     load("stem", 0, net.stem);
     for (std::size_t b = 0; b < net.blocks.size(); ++b) {
       load(concat("blocks.", b, ".first"), 1, net.blocks[b].first);
@@ -94,7 +95,6 @@ class tower {
       return plan_convolution(concat(name, " for ", rows, " rows"), engine_, extents(rows, kind), layout);
     };
     plans_.push_back({{one("stem", 0), one("first", 1), one("second", 2)}});
-    max_rows_ = rows;
     for (auto const& p : plans_.back().of) scratch_bytes_ = std::max(scratch_bytes_, p.scratch_bytes);
   }
 
@@ -104,9 +104,8 @@ class tower {
 
   dnnl::engine engine_;
   bool bf16_;
-  int inputs_, channels_, height_, width_;
+  int inputs_, channels_, height_, width_, max_rows_;
   std::size_t scratch_bytes_ = 0;
-  int max_rows_ = 0;
   std::vector<plan_set> plans_;  // of each chunk
   std::vector<step> steps_;      // in order of execution
 };
@@ -120,10 +119,10 @@ class tower_workspace {
         input_(bytes(of, input_bytes(of, rows))),
         front_(bytes(of, activation_bytes(of, rows))),
         back_(bytes(of, activation_bytes(of, rows))),
-        scratch_(bytes(of, of.scratch_bytes_)) {
+        scratch_(bytes(of, of.scratch_bytes_)),
+        max_rows_(rows) {
     for (int n = 1; n <= rows; n = tower::next_chunk(n)) {
       auto const& plans = of.plans_[tower::index_of(n)].of;
-      max_rows_ = n;
       views_.push_back({{plans[0].source, of.engine_, input_.get_data_handle()},
                         {plans[1].source, of.engine_, front_.get_data_handle()},
                         {plans[1].destination, of.engine_, back_.get_data_handle()}});
@@ -164,7 +163,7 @@ class tower_workspace {
 
   dnnl::stream stream_;
   dnnl::memory input_, front_, back_, scratch_;
-  int max_rows_ = 0;
+  int max_rows_;
   std::vector<views> views_;  // of each chunk
 };
 

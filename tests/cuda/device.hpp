@@ -12,6 +12,13 @@
 /// Whether the tests that need a GPU can run here; where not, they are listed as skipped.
 inline bool no_device() { return batchmate::cuda::devices().empty(); }
 
+/// Whether the GPU is one that the host emulates (tests/emulated_gpu). That is slow, so tests have it do less.
+#ifdef BATCHMATE_EMULATED_GPU
+inline constexpr bool emulated = true;
+#else
+inline constexpr bool emulated = false;
+#endif
+
 /// Host numbers on the device.
 template <class T>
 batchmate::cuda::device_bytes on_gpu(std::vector<T> const& numbers) {

@@ -64,13 +64,14 @@ TEST_CASE("threads that submit to different slots at once get the answers of one
   room.reserve({bm::layout_of<position>(), 6, 300});
   auto const positions = numbered_positions<position>(300);
   auto const expected = answers(room, 0, positions);
+  constexpr unsigned turns = emulated ? 3 : 20;
   std::vector<int> different(3);
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < 3; ++t)
       threads.emplace_back([&, t] {
-        for (int turn = 0; turn < 20; ++turn) {
-          auto const found = answers(room, 2 * t + turn % 2, positions);
+        for (unsigned turn = 0; turn < turns; ++turn) {
+          auto const found = answers(room, 2 * t + static_cast<int>(turn % 2), positions);
           for (std::size_t b = 0; b < 300; ++b)
             different[static_cast<std::size_t>(t)] += !same_bits(found[b], expected[b]);
         }
@@ -78,14 +79,34 @@ TEST_CASE("threads that submit to different slots at once get the answers of one
   }
   CHECK(different == std::vector<int>(3));
   auto const report = room.report();
-  CHECK(report.batches == 61);
-  CHECK(report.rows == 61 * 300);
+  CHECK(report.batches == 3 * turns + 1);
+  CHECK(report.rows == (3 * turns + 1) * 300);
   int const bucket = *std::lower_bound(room.buckets().begin(), room.buckets().end(), 300);
-  CHECK(report.bucket_rows == 61u * static_cast<unsigned>(bucket));
+  CHECK(report.bucket_rows == (3 * turns + 1) * static_cast<unsigned>(bucket));
   CHECK(report.fill() == 300.0 / bucket);
   CHECK(report.busy_seconds > 0);
   CHECK(report.transfer_seconds >= 0);
   CHECK(report.device_bytes > 0);
+}
+
+TEST_CASE("devices of one model share the batches, and a row's answer is the same on each" *
+          doctest::skip(bm::cuda::devices().size() < 2)) {
+  engine_room one(small_network(1), {}), both(small_network(1), {.devices = {0, 1}, .lanes = 1});
+  auto const positions = numbered_positions<position>(20);
+  for (engine_room* room : {&one, &both}) room->reserve({bm::layout_of<position>(), 2, 20});
+  auto const expected = answers(one, 0, positions);
+  for (int turn = 0; turn < 4; ++turn) {
+    filled_batch<position> first(positions), second(positions);
+    both.submit(0, first.view().raw());
+    both.submit(1, second.view().raw());  // by the other device, as the first has a batch
+    for (int slot : {0, 1}) both.wait(slot);
+    for (int b = 0; b < 20; ++b) {
+      CHECK(same_bits(answer_of(first, b), expected[static_cast<std::size_t>(b)]));
+      CHECK(same_bits(answer_of(second, b), expected[static_cast<std::size_t>(b)]));
+    }
+    both.replace(small_network(1));
+  }
+  CHECK(both.report().device_bytes > one.report().device_bytes);  // two copies of the weights
 }
 
 TEST_CASE("a slot takes one batch at a time, of the rows and the size reserved" *

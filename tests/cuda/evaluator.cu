@@ -1,4 +1,5 @@
-// The promises of the evaluator, on a GPU: `ctest -L gpu`. No machine with a GPU has run them yet.
+// The promises of the evaluator, on a GPU: `ctest -L gpu`. No machine with a GPU has run them yet; tests/emulated_gpu
+// runs all but one of them on an emulated one.
 #include <batchmate/batchmate.hpp>
 #include <batchmate/cuda/evaluator.hpp>
 
@@ -40,7 +41,7 @@ template <bm::game G>
 void check_against_reference(int blocks, int channels, int value_outputs, std::uint64_t seed) {
   auto const net = network_of<G>(blocks, channels, seed, value_outputs);
   std::vector<G> positions;
-  for (std::uint64_t i = 0; i < 40; ++i) positions.push_back({seed * 1000 + i});
+  for (std::uint64_t i = 0; i < (emulated ? 5 : 40); ++i) positions.push_back({seed * 1000 + i});
   for (auto const p : {precision::fp32, precision::fp16, precision::bf16}) {
     CAPTURE(bm::cuda::name_of(p));
     CAPTURE(channels);
@@ -86,19 +87,27 @@ void check_rows_stand_alone(int blocks, int channels, precision p, int most) {
 template <bm::game G, class S, class B>
 std::uint64_t hash_of_games(S const& search, B const& policy, bm::cudnn const& evaluator, int threads) {
   bm::self_play<G, S, B, bm::cudnn> play(G{}, search, policy, evaluator);
+  int const episodes = emulated ? 3 : 20;
   int delivered = 0;
-  auto const done = play.run({.episodes = 20, .seed = 5, .threads = threads},
+  auto const done = play.run({.episodes = episodes, .seed = 5, .threads = threads},
                              [&](bm::episode<G> const& e) { delivered += e.number == delivered; });
-  REQUIRE(delivered == 20);
+  REQUIRE(delivered == episodes);
   return done.episodes_hash;
+}
+
+/// The network that plays games here.
+template <bm::game G>
+bm::network playing_network() {
+  return network_of<G>(emulated ? 1 : 2, emulated ? 8 : 32, 3);
 }
 
 template <bm::game G, class S>
 void check_same_games(S const& search) {
-  bm::cudnn const evaluator(network_of<G>(2, 32, 3), {.max_chunk = 1024});
+  bm::cudnn const evaluator(playing_network<G>(), {.max_chunk = 1024});
   auto const expected = hash_of_games<G>(search, any_batching(bm::immediate{}), evaluator, 1);
   int turn = 0;
   for (int const max_batch : {1, 7, 64, 1000}) {
+    if (emulated && max_batch % 7 != 1) continue;  // 1 and 64
     for (any_batching const& policy : any_batching::all(max_batch)) {
       CAPTURE(policy.identity());
       CHECK(hash_of_games<G>(search, policy, evaluator, 1 + turn++ % 3) == expected);
@@ -121,7 +130,7 @@ TEST_CASE("answers agree with reference: 1e-4 in fp32, 2e-2 in fp16 and bf16, al
 }
 
 TEST_CASE("a row's bits depend on its position alone: rows 0, 17 and last, every bucket, both lanes" *
-          doctest::skip(no_device())) {
+          doctest::skip(emulated || no_device())) {  // an emulated convolution knows no batch
   check_rows_stand_alone<tower9>(6, 64, precision::fp16, 4096);
   check_rows_stand_alone<tower11>(10, 128, precision::fp16, 2048);
   check_rows_stand_alone<tower13>(10, 128, precision::fp16, 4096);
@@ -143,7 +152,7 @@ TEST_CASE(
     "roots under symmetries are moved on the device, and the games are those of roots moved on the host" *
     doctest::skip(no_device())) {
   using G = bm::hex7;
-  auto const net = network_of<G>(2, 32, 3);
+  auto const net = playing_network<G>();
   bm::cuda::board_symmetries const tables(bm::symmetries_of<G>());
   bm::cudnn const moves(net, {.max_chunk = 256, .symmetries = tables}), plain(net, {.max_chunk = 256});
   CHECK(moves.moves_rows());
@@ -160,7 +169,7 @@ TEST_CASE(
 
 TEST_CASE("graphs and plain launches play the same games" * doctest::skip(no_device())) {
   bm::puct const search{.simulations = 12};
-  auto const net = network_of<bm::connect4>(2, 32, 3);
+  auto const net = playing_network<bm::connect4>();
   bm::overlapped const policy{.games = 20};
   CHECK(hash_of_games<bm::connect4>(search, policy, bm::cudnn(net, {.graphs = true}), 2) ==
         hash_of_games<bm::connect4>(search, policy, bm::cudnn(net, {.graphs = false}), 2));
@@ -204,7 +213,7 @@ TEST_CASE("two evaluators work at once" * doctest::skip(no_device())) {
   one.wait(0);
   two.submit(0, second.view());
   two.wait(0);
-  for (int turn = 0; turn < 30; ++turn) {
+  for (int turn = 0; turn < (emulated ? 3 : 30); ++turn) {
     pinned_batch<small> of_one(one, positions), of_two(two, positions);
     one.submit(turn % 2, of_one.view());
     two.submit(turn % 2, of_two.view());

@@ -47,17 +47,16 @@ constexpr cudnnBackendAttributeType_t attribute_type() {
     return std::is_same_v<T, cudnnBackendDescriptor_t> ? CUDNN_TYPE_BACKEND_DESCRIPTOR : CUDNN_TYPE_VOID_PTR;
 }
 
-/// One object of cuDNN's backend API: created, given attributes, finalised. Copies share it.
+/// One object of cuDNN's backend API: created, given attributes, finalised. Copies share it, and it keeps alive all
+/// that it refers to.
 class descriptor {
  public:
-  explicit descriptor(cudnnBackendDescriptorType_t type) {
-    cudnnBackendDescriptor_t made = nullptr;
-    check(cudnnBackendCreateDescriptor(type, &made), "cudnnBackendCreateDescriptor");
-    held_ = {made, [](void* each) { cudnnBackendDestroyDescriptor(each); }};
+  explicit descriptor(cudnnBackendDescriptorType_t type) : held_(std::make_shared<object>()) {
+    check(cudnnBackendCreateDescriptor(type, &held_->raw), "cudnnBackendCreateDescriptor");
   }
 
   /// The object itself, for calls of cuDNN.
-  cudnnBackendDescriptor_t raw() const { return held_.get(); }
+  cudnnBackendDescriptor_t raw() const { return held_->raw; }
 
   /// Gives an attribute one value; throws `cuda::error`.
   template <class T>
@@ -65,9 +64,9 @@ class descriptor {
     check(cudnnBackendSetAttribute(raw(), name, attribute_type<T>(), 1, &value), "cudnnBackendSetAttribute");
     return *this;
   }
-  /// Gives an attribute another object, which this one keeps alive.
+  /// Gives an attribute another object.
   descriptor& set(cudnnBackendAttributeName_t name, descriptor const& value) {
-    parts_.push_back(value.held_);
+    held_->parts.push_back(value.held_);
     return set(name, value.raw());
   }
   /// Gives an attribute several numbers.
@@ -78,12 +77,12 @@ class descriptor {
         "cudnnBackendSetAttribute");
     return *this;
   }
-  /// Gives an attribute several objects, which this one keeps alive.
+  /// Gives an attribute several objects.
   descriptor& set_all(cudnnBackendAttributeName_t name, std::vector<descriptor> const& values) {
     std::vector<cudnnBackendDescriptor_t> raw_values;
     for (auto const& each : values) {
       raw_values.push_back(each.raw());
-      parts_.push_back(each.held_);
+      held_->parts.push_back(each.held_);
     }
     return set_all(name, raw_values.data(), raw_values.size());
   }
@@ -131,8 +130,16 @@ class descriptor {
   }
 
  private:
-  std::shared_ptr<void> held_;
-  std::vector<std::shared_ptr<void>> parts_;  // what it refers to
+  struct object {
+    object() = default;
+    object(object const&) = delete;
+    ~object() {
+      if (raw) cudnnBackendDestroyDescriptor(raw);
+    }
+    cudnnBackendDescriptor_t raw = nullptr;
+    std::vector<std::shared_ptr<object>> parts;  // what it refers to; they go after it
+  };
+  std::shared_ptr<object> held_;
 };
 
 /// What plans are made for: a device that is there, through a cuDNN handle of it, or one that is described in

@@ -186,13 +186,13 @@ class engine_room {
     std::atomic<int> in_flight{0};
   };
   struct slot {
-    void make_room(engine_room const& in, int chunks) {
+    void make_room(engine_room const& in, int most_chunks) {
       while (done.size() < in.machines_.size())
         done.push_back(
             on_device(in.machines_[done.size()]->network.where().number, [] { return make_event(); }));
-      if (chunks <= room) return;
-      room = chunks;
-      receipts = allocate_pinned(sizeof(receipt) * static_cast<std::size_t>(chunks));
+      if (most_chunks <= room) return;
+      room = most_chunks;
+      receipts = allocate_pinned(sizeof(receipt) * static_cast<std::size_t>(most_chunks));
     }
     receipt* receipt_at(int chunk) const { return reinterpret_cast<receipt*>(receipts.get()) + chunk; }
 

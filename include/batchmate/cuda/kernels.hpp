@@ -1,6 +1,6 @@
 #pragma once
 
-#ifndef __CUDACC__
+#if !defined(__CUDACC__) && !defined(BATCHMATE_EMULATED_GPU)
 #error "batchmate: <batchmate/cuda.hpp> must be compiled as CUDA, by nvcc (name the file .cu)"
 #endif
 
@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 /// What runs on the device beside cuDNN's convolutions. Every sum belongs to one row and is added up in an order
 /// that depends on nothing else; there are no atomics. All kernels are templates, since nvcc knows no inline ones.
@@ -20,9 +21,13 @@ namespace batchmate::cuda::kernels {
 
 /// The nanoseconds of the device's clock.
 __device__ inline std::uint64_t device_clock() {
+#ifdef BATCHMATE_EMULATED_GPU
+  return emulated_gpu::clock();
+#else
   std::uint64_t now;
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
   return now;
+#endif
 }
 
 /// Notes the time; one thread.
@@ -174,11 +179,13 @@ inline unsigned blocks_for(std::int64_t n, int threads) {
 }
 
 /// Puts a kernel on a stream; throws `cuda::error` with its name if it cannot be started.
-template <class... Parameters, class... Arguments>
+template <class... Parameters>
 void launch(char const* name, void (*kernel)(Parameters...), dim3 grid, int threads, cudaStream_t on,
-            Arguments... arguments) {
-  kernel<<<grid, static_cast<unsigned>(threads), 0, on>>>(arguments...);
-  check(cudaGetLastError(), name);
+            std::type_identity_t<Parameters>... arguments) {
+  void* places[] = {&arguments...};
+  check(cudaLaunchKernel(reinterpret_cast<void const*>(kernel), grid, dim3(static_cast<unsigned>(threads)),
+                         places, 0, on),
+        name);
 }
 
 }  // namespace batchmate::cuda::kernels

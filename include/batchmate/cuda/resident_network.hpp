@@ -114,16 +114,16 @@ class resident_network {
 
   /// Puts the whole computation, from packed rows to answers, on a stream of the device. `rows` has been
   /// prepared. The caller sees to it that no other thread does the same at the same time.
-  void enqueue(activations const& on, int rows, cudaStream_t stream) const {
-    check(cudnnSetStream(handle_.get(), stream), "cudnnSetStream");
+  void enqueue(activations const& on, int rows, cudaStream_t queue) const {
+    check(cudnnSetStream(handle_.get(), queue), "cudnnSetStream");
     auto* const times = reinterpret_cast<receipt*>(on.times.get());
-    kernels::launch("begin", kernels::begin<>, 1, 1, stream, times);
+    kernels::launch("begin", kernels::begin<>, 1, 1, queue, times);
     with_element(net_.shape().elements, [&]<class Element>(Element) {
-      enqueue_input<Element>(on, rows, stream);
+      enqueue_input<Element>(on, rows, queue);
       enqueue_convolutions(on, rows);
-      enqueue_heads<Element>(on, rows, stream);
+      enqueue_heads<Element>(on, rows, queue);
     });
-    kernels::launch("stamp", kernels::stamp<>, 1, 1, stream, &times->compute_end);
+    kernels::launch("stamp", kernels::stamp<>, 1, 1, queue, &times->compute_end);
   }
 
  private:
@@ -140,17 +140,17 @@ class resident_network {
   }
 
   template <class Element>
-  void enqueue_input(activations const& on, int rows, cudaStream_t stream) const {
+  void enqueue_input(activations const& on, int rows, cudaStream_t queue) const {
     auto const* const packed = reinterpret_cast<std::uint64_t const*>(on.packed_rows.get());
     std::int32_t* const symmetry = symmetry_of_rows(on);
     constexpr int threads = 256;
     if (symmetry)
       kernels::launch("find_symmetry", kernels::find_symmetry<>, kernels::blocks_for(rows, threads), threads,
-                      stream, packed, on.layout, rows, symmetries_, symmetry);
+                      queue, packed, on.layout, rows, symmetries_, symmetry);
     std::int64_t const packets =
         std::int64_t{rows} * net_.shape().cells() * net_.shape().inputs / packet<Element>::size;
-    kernels::launch("unpack", kernels::unpack<Element>, kernels::blocks_for(packets, threads), threads,
-                    stream, packed, on.layout, rows, net_.shape().inputs, cell_table_,
+    kernels::launch("unpack", kernels::unpack<Element>, kernels::blocks_for(packets, threads), threads, queue,
+                    packed, on.layout, rows, net_.shape().inputs, cell_table_,
                     static_cast<std::int32_t const*>(symmetry),
                     reinterpret_cast<packet<Element>*>(on.input.get()));
   }
@@ -176,7 +176,7 @@ class resident_network {
   }
 
   template <class Element>
-  void enqueue_heads(activations const& on, int rows, cudaStream_t stream) const {
+  void enqueue_heads(activations const& on, int rows, cudaStream_t queue) const {
     auto const* const features = reinterpret_cast<Element const*>(on.features.get());
     auto* const logits = reinterpret_cast<float*>(on.logits.get());
     auto* const hidden = reinterpret_cast<float*>(on.hidden.get());
@@ -184,7 +184,7 @@ class resident_network {
                            weight_places::dense_place const& at, float* y) {
       dim3 const grid(kernels::blocks_for(rows, kernels::dense_rows),
                       static_cast<unsigned>(shape.stride / packed_network::dense_outputs));
-      kernels::launch(name, kernels::dense<Element>, grid, packed_network::dense_outputs, stream, shape, x,
+      kernels::launch(name, kernels::dense<Element>, grid, packed_network::dense_outputs, queue, shape, x,
                       floats_at(at.weights), floats_at(at.bias), rows, y);
     };
     dense("policy", net_.policy(), features, net_.places().policy, logits);
@@ -207,7 +207,7 @@ class resident_network {
                                               reinterpret_cast<receipt*>(on.times.get())};
     constexpr int threads = 4 * lanes;
     kernels::launch("answer", kernels::answer<>, kernels::blocks_for(std::int64_t{rows} * lanes, threads),
-                    threads, stream, arguments);
+                    threads, queue, arguments);
   }
 
   /// Where each row's symmetry is noted, or null if there are none.

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+/// What CUDA's opaque types are here.
+using work = std::function<void()>;
+
+/// A thread of the host that does what it is given, in order.
+struct CUstream_st {
+  explicit CUstream_st(int device);
+  ~CUstream_st();
+
+  void put(work what);  ///< or notes it, while capturing
+  void finish();        ///< returns when all is done
+
+  int const device;
+  bool capturing = false, broken = false;  // and whether something forbidden was done meanwhile
+  std::thread::id captured_by;
+  std::vector<work> captured;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<work> waiting_;
+  bool busy_ = false, ending_ = false;
+  std::jthread worker_;  // last
+};
+
+struct CUevent_st {
+  int device = 0;
+  bool timed = false;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::uint64_t recorded = 0, reached = 0;  // how often
+  std::uint64_t time = 0;                   // nanoseconds, when it was reached last
+};
+
+struct CUgraph_st {
+  std::vector<work> nodes;
+};
+
+struct CUgraphExec_st {
+  int device = 0;
+  std::vector<work> nodes;
+};
+
+namespace emulated_gpu {
+
+/// Nanoseconds, of all devices.
+std::uint64_t clock();
+/// The calling thread's device.
+int current_device();
+/// Whether the device may touch these bytes.
+bool is_device_memory(void const* from, std::size_t bytes);
+
+}  // namespace emulated_gpu

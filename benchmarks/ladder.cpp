@@ -39,18 +39,24 @@ void add_sweep(measuring const& wanted) {
       });
 }
 
-// Exactly so many games, all of them to the end: fewer and fewer are in flight towards it.
-void add_whole_games(measuring const&) {
-  constexpr tower_size size{4, 32};
-  for (std::string const search : {"top_k", "puct"})
-    add(concat("whole_games/hex13/", size.name(), "/", search, "/episodes:32"), [=](benchmark::State& state) {
-      measured const done = play_hex13(search_named(search), lockstep{.games = 16, .max_batch = 256},
-                                       onednn_of<hex13>(size), 2, {.episodes = 32});
-      record(state, done);
-      auto const games = static_cast<double>(done.counted.episodes);
-      state.counters["boards/game"] = static_cast<double>(done.counted.boards) / games;
-      state.counters["moves/game"] = static_cast<double>(done.counted.rows) / games;
-    });
+// Exactly so many games, all of them to the end: fewer and fewer are in flight towards it. With the large tower they are
+// the first four of the ladder's, whose games/s are its boards/s divided by their boards a game.
+void add_whole_games(measuring const& wanted) {
+  for (auto const& size : towers)
+    for (std::string const search : {"top_k", "puct"}) {
+      bool const small = size.channels < 128;
+      if (!small && !wanted.whole_games) continue;
+      int const episodes = small ? 32 : 4;
+      add(concat("whole_games/hex13/", size.name(), "/", search, "/episodes:", episodes),
+          [=](benchmark::State& state) {
+            measured const done = play_hex13(search_named(search), lockstep{.games = 16, .max_batch = 256},
+                                             onednn_of<hex13>(size), 2, {.episodes = episodes});
+            record(state, done);
+            auto const games = static_cast<double>(done.counted.episodes);
+            state.counters["boards/game"] = static_cast<double>(done.counted.boards) / games;
+            state.counters["moves/game"] = static_cast<double>(done.counted.rows) / games;
+          });
+    }
 }
 
 }  // namespace batchmate::benchmarks

@@ -14,7 +14,7 @@ namespace batchmate::benchmarks {
 /// How long the program measures, from its command line.
 struct measuring {
   double seconds = 3;        ///< of every run of self-play that is ended by time
-  bool whole_games = false;  ///< also what plays thousands of games to their end, many minutes
+  bool whole_games = false;  ///< also what plays many or slow games to their end, many minutes
 };
 
 /// What a run of self-play counted, and the processor time that all threads of the program took meanwhile.

@@ -27,7 +27,7 @@ step() { # NAME COMMAND...: runs it with its output kept, and says how it went
 
 step configure cmake --preset cuda -DBATCHMATE_BUILD_TESTS=ON -DBATCHMATE_BUILD_EXAMPLES=ON -DBATCHMATE_BUILD_BENCHMARKS=ON || exit 1
 step build cmake --build --preset cuda --parallel "$(nproc)" || exit 1
-step tests ctest --preset cuda -L gpu --output-on-failure
+step tests ctest --preset cuda -L '^gpu$' --output-on-failure
 grep -E 'Passed|Failed|Skipped|tests passed' "$out/tests.log" | sed 's/^/   /'
 
 sanitizer="$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)"

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
 
 namespace bm = batchmate;
 using namespace bm::cuda;
@@ -63,4 +64,11 @@ TEST_CASE("fp32 proposals tell which of them use tensor cores") {
   auto const exact = [](engine_candidate const& c) { return !c.tensor_cores; };
   CHECK(std::count_if(found.begin(), found.end(), exact) > 0);
   CHECK_FALSE(std::all_of(found.begin(), found.end(), exact));
+}
+
+TEST_CASE("cuDNN takes the places of a run's tensors, with and without a residual") {
+  alignas(16) std::byte memory[6][16];  // which nothing touches
+  for (void* z : {static_cast<void*>(nullptr), static_cast<void*>(memory[5])})
+    CHECK_NOTHROW(convolution_graph::bind(memory[0], memory[1], z, memory[2], memory[3],
+                                          static_cast<void*>(memory[4])));
 }

@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,6 +31,14 @@ using batchmate::cuda::precision;
 namespace uid = batchmate::cuda::convolution_graph;
 
 constexpr std::int64_t workspace = 256;  // bytes, of every plan
+
+/// Whether an attribute is of a type, for those where C++ cannot tell two types apart; the tests of tests/cuda that need
+/// no GPU ask the real cuDNN about the others.
+bool is_of_type(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type) {
+  bool const is_place =
+      name == CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS || name == CUDNN_ATTR_VARIANT_PACK_WORKSPACE;
+  return is_place ? type == CUDNN_TYPE_VOID_PTR : type != CUDNN_TYPE_VOID_PTR;
+}
 
 /// A descriptor: its attributes as they were given; other descriptors among them by address.
 struct object {
@@ -166,9 +176,12 @@ object made(cudnnBackendDescriptorType_t type) {
 object proposal(object const* graph, std::int64_t index,
                 std::vector<std::pair<int, std::int64_t>> const& knobs,
                 std::vector<cudnnBackendBehaviorNote_t> const& notes) {
-  auto const keep = [](object o) {
+  static std::mutex mutex;
+  static std::deque<object> kept;
+  auto const keep = [](object o) -> object const* {
     o.final = true;
-    return static_cast<object const*>(new object(std::move(o)));
+    std::lock_guard lock(mutex);
+    return &kept.emplace_back(std::move(o));
   };
   object engine = made(CUDNN_BACKEND_ENGINE_DESCRIPTOR), config = made(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   engine.put(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, std::vector{graph});
@@ -250,19 +263,20 @@ void convolve(convolution_extents const& e, tensors const& at) {
         float sum = sums[static_cast<std::size_t>(k)];
         if (at.z) sum += widen(static_cast<Element const*>(at.z)[out + k]);
         sum += bias[static_cast<std::size_t>(k)];
-        static_cast<Element*>(at.y)[out + k] = narrow<Element>(sum > 0 || sum != sum ? sum : 0.0f);
+        static_cast<Element*>(at.y)[out + k] = narrow<Element>(
+            sum > 0 || sum != sum ? sum : 0.0f);  // NaN stays, so that memory nobody wrote is seen
       }
     }
   }
 }
 
-/// Whether every tensor lies in the device's memory, whole and aligned.
-bool are_there(convolution_extents const& e, tensors const& at) {
+/// Whether every tensor lies in a device's memory, whole and aligned.
+bool are_there(int device, convolution_extents const& e, tensors const& at) {
   std::size_t const element = batchmate::cuda::element_bytes(e.elements),
                     places = static_cast<std::size_t>(e.rows) * static_cast<std::size_t>(e.height * e.width);
   auto const there = [&](void const* p, std::size_t count) {
     return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 &&
-           emulated_gpu::is_device_memory(p, count * element);
+           emulated_gpu::is_memory_of(device, p, count * element);
   };
   std::size_t const inputs = static_cast<std::size_t>(e.inputs),
                     outputs = static_cast<std::size_t>(e.outputs);
@@ -309,7 +323,7 @@ cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t descriptor)
 cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
                                        cudnnBackendAttributeType_t type, std::int64_t count,
                                        void const* values) {
-  if (of(descriptor)->final) return CUDNN_STATUS_BAD_PARAM;
+  if (of(descriptor)->final || !is_of_type(name, type)) return CUDNN_STATUS_BAD_PARAM;
   auto const* const from = static_cast<std::byte const*>(values);
   of(descriptor)->attributes[name].assign(from, from + static_cast<std::size_t>(count) * bytes_of(type));
   return CUDNN_STATUS_SUCCESS;
@@ -354,7 +368,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   void* const scratch = of(pack)->one<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (!e || !of(plan)->final || !of(pack)->final || ids.size() != places.size() ||
       handle->device != emulated_gpu::current_device() || !handle->stream ||
-      !emulated_gpu::is_device_memory(scratch, workspace))
+      !emulated_gpu::is_memory_of(handle->device, scratch, workspace))
     return CUDNN_STATUS_BAD_PARAM;
   auto const place_of = [&](std::int64_t id) -> void* {
     auto const found = std::find(ids.begin(), ids.end(), id);
@@ -362,7 +376,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   };
   tensors const at{place_of(uid::x), place_of(uid::weights), place_of(uid::z), place_of(uid::bias),
                    place_of(uid::y)};
-  if (!are_there(*e, at)) return CUDNN_STATUS_BAD_PARAM;
+  if (!are_there(handle->device, *e, at)) return CUDNN_STATUS_BAD_PARAM;
   handle->stream->put([e = *e, at, scratch] {
     std::memset(scratch, 0xff, workspace);
     batchmate::cuda::with_element(e.elements, [&]<class Element>(Element) { convolve<Element>(e, at); });

@@ -1,3 +1,5 @@
+#undef _FORTIFY_SOURCE  // which takes a jump to another stack for a mistake
+
 #include "grid.hpp"
 
 #include "device_code.hpp"
@@ -11,6 +13,13 @@
 #include <memory>
 #include <vector>
 
+#if defined(__has_feature)  // Clang's way of saying it
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#elif __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
 #endif

@@ -5,6 +5,7 @@
 #include "stream.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -46,6 +47,11 @@ void CUstream_st::put(work what) {
   changed_.notify_all();
 }
 
+bool CUstream_st::has_work() {
+  std::lock_guard lock(mutex_);
+  return busy_ || !waiting_.empty();
+}
+
 void CUstream_st::finish() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return waiting_.empty() && !busy_; });
@@ -60,12 +66,12 @@ thread_local int device = 0;
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local CUstream_st* capturing_stream = nullptr;
 
-/// Ranges of memory by their begin.
+/// Allocations by where they begin. They end where they were asked to, so that sanitizers see who goes on.
 class memory_map {
  public:
   void* take(std::size_t bytes) {
-    void* const made = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-    if (!made) return nullptr;
+    void* made = nullptr;
+    if (posix_memalign(&made, 256, bytes) != 0) return nullptr;
     std::memset(made, 0xff, bytes);  // NaN as a number of any precision
     std::lock_guard lock(mutex_);
     ranges_[static_cast<std::byte*>(made)] = bytes;
@@ -93,7 +99,10 @@ class memory_map {
   std::map<std::byte*, std::size_t> ranges_;
 };
 
-memory_map on_devices, pinned;
+std::array<memory_map, device_count> on_devices;
+memory_map pinned;
+
+memory_map& memory_of(int number) { return on_devices[static_cast<std::size_t>(number)]; }
 
 /// What the runtime remembers until somebody asks.
 cudaError_t said(cudaError_t status) {
@@ -130,7 +139,9 @@ std::uint64_t clock() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 int current_device() { return device; }
-bool is_device_memory(void const* from, std::size_t bytes) { return on_devices.holds(from, bytes); }
+bool is_memory_of(int number, void const* from, std::size_t bytes) {
+  return memory_of(number).holds(from, bytes);
+}
 
 }  // namespace emulated_gpu
 
@@ -166,11 +177,14 @@ cudaError_t cudaSetDevice(int number) {
 
 cudaError_t cudaMalloc(void** made, std::size_t bytes) {
   if (spoils_capture()) return said(cudaErrorStreamCaptureUnsupported);
-  *made = bytes <= device_memory ? on_devices.take(bytes) : nullptr;
+  *made = bytes <= device_memory ? memory_of(device).take(bytes) : nullptr;
   return *made ? cudaSuccess : said(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* at) {
-  return !at || on_devices.give_back(at) ? cudaSuccess : said(cudaErrorInvalidValue);
+  if (spoils_capture()) return said(cudaErrorStreamCaptureUnsupported);
+  bool const known =
+      !at || std::any_of(on_devices.begin(), on_devices.end(), [&](auto& m) { return m.give_back(at); });
+  return known ? cudaSuccess : said(cudaErrorInvalidValue);
 }
 cudaError_t cudaHostAlloc(void** made, std::size_t bytes, unsigned) {
   if (spoils_capture()) return said(cudaErrorStreamCaptureUnsupported);
@@ -185,14 +199,16 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* made, unsigned) {
   *made = new CUstream_st(device);
   return cudaSuccess;
 }
+/// Ends the program if there is work left, which the real one would go on with.
 cudaError_t cudaStreamDestroy(cudaStream_t on) {
+  if (on->has_work()) std::abort();
   delete on;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t on) { return synchronize(on); }
 
 cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t on) {
-  if (!on_devices.holds(at, bytes)) return said(cudaErrorInvalidValue);
+  if (!on || !memory_of(on->device).holds(at, bytes)) return said(cudaErrorInvalidValue);
   return put(on, [=] { std::memset(at, value, bytes); });
 }
 /// From memory that is not pinned the bytes are taken at once; into such memory the call waits.
@@ -201,7 +217,7 @@ cudaError_t cudaMemcpyAsync(void* to, void const* from, std::size_t bytes, cudaM
   bool const up = kind == cudaMemcpyHostToDevice;
   void const* const there = up ? to : from;
   void const* const here = up ? from : to;
-  if ((!up && kind != cudaMemcpyDeviceToHost) || !on_devices.holds(there, bytes) || on_devices.holds(here, 1))
+  if (!on || (!up && kind != cudaMemcpyDeviceToHost) || !memory_of(on->device).holds(there, bytes))
     return said(cudaErrorInvalidValue);
   if (pinned.holds(here, bytes)) return put(on, [=] { std::memcpy(to, from, bytes); });
   if (up) {
@@ -245,6 +261,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   if (!from->timed || !to->timed) return said(cudaErrorInvalidResourceHandle);
+  std::scoped_lock lock(from->mutex, to->mutex);
+  if (from->reached < from->recorded || to->reached < to->recorded) return said(cudaErrorNotReady);
   *milliseconds = 1e-6f * static_cast<float>(to->time - from->time);
   return cudaSuccess;
 }
@@ -287,7 +305,8 @@ cudaError_t cudaLaunchKernel(void const* kernel, dim3 grid, dim3 block, void** a
                              cudaStream_t on) {
   auto const thread = emulated_gpu::bind(kernel, arguments);
   if (!thread) return said(cudaErrorInvalidDeviceFunction);
-  if (block.x < 1 || block.x > 1024 || grid.x < 1 || grid.y < 1 || grid.y > 65535)
+  if (block.x < 1 || block.x > 1024 || block.y != 1 || block.z != 1 || grid.x < 1 || grid.y < 1 ||
+      grid.y > 65535 || grid.z != 1)
     return said(cudaErrorInvalidConfiguration);
   return put(on, [=] { emulated_gpu::run_grid(grid, block, thread); });
 }

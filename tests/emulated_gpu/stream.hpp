@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,10 +21,10 @@ struct CUstream_st {
 
   void put(work what);  ///< or notes it, while capturing
   void finish();        ///< returns when all is done
+  bool has_work();      ///< whether something is not
 
   int const device;
   bool capturing = false, broken = false;  // and whether something forbidden was done meanwhile
-  std::thread::id captured_by;
   std::vector<work> captured;
 
  private:
@@ -58,7 +59,7 @@ namespace emulated_gpu {
 std::uint64_t clock();
 /// The calling thread's device.
 int current_device();
-/// Whether the device may touch these bytes.
-bool is_device_memory(void const* from, std::size_t bytes);
+/// Whether these bytes are of one allocation on a device.
+bool is_memory_of(int device, void const* from, std::size_t bytes);
 
 }  // namespace emulated_gpu

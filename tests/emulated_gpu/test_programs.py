@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
-import numpy as np
-
 from selfplay_runs import (RunTest, finish, journal_records, phases_in, publish, run, start, tensors, until,
                            write_network)
+
+import numpy as np
 
 SELFPLAY, TUNE = os.environ["BATCHMATE_EMULATED_SELFPLAY"], os.environ["BATCHMATE_EMULATED_TUNE"]
 JOB = ["--game", "tictactoe", "--simulations", "8", "--seed", "1", "--games", "6", "--progress", "0"]

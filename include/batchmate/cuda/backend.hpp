@@ -14,7 +14,8 @@
 
 namespace batchmate::cuda {
 
-/// The attribute type by which cuDNN knows a C++ type.
+/// The attribute type by which cuDNN knows a C++ type. To C++ a descriptor of cuDNN is the same as a pointer to data, and
+/// is taken for that; `descriptor` says itself where it means the former.
 template <class T>
 constexpr cudnnBackendAttributeType_t attribute_type() {
   if constexpr (std::is_same_v<T, std::int64_t>)
@@ -43,8 +44,10 @@ constexpr cudnnBackendAttributeType_t attribute_type() {
     return CUDNN_TYPE_NUMERICAL_NOTE;
   else if constexpr (std::is_same_v<T, cudnnBackendBehaviorNote_t>)
     return CUDNN_TYPE_BEHAVIOR_NOTE;
-  else
-    return std::is_same_v<T, cudnnBackendDescriptor_t> ? CUDNN_TYPE_BACKEND_DESCRIPTOR : CUDNN_TYPE_VOID_PTR;
+  else {
+    static_assert(std::is_same_v<T, void*>, "batchmate: cuDNN has no attributes of this type");
+    return CUDNN_TYPE_VOID_PTR;
+  }
 }
 
 /// One object of cuDNN's backend API: created, given attributes, finalised. Copies share it, and it keeps alive all
@@ -66,8 +69,7 @@ class descriptor {
   }
   /// Gives an attribute another object.
   descriptor& set(cudnnBackendAttributeName_t name, descriptor const& value) {
-    held_->parts.push_back(value.held_);
-    return set(name, value.raw());
+    return set_all(name, std::vector{value});
   }
   /// Gives an attribute several numbers.
   template <class T>
@@ -84,7 +86,10 @@ class descriptor {
       raw_values.push_back(each.raw());
       held_->parts.push_back(each.held_);
     }
-    return set_all(name, raw_values.data(), raw_values.size());
+    check(cudnnBackendSetAttribute(raw(), name, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                   static_cast<std::int64_t>(raw_values.size()), raw_values.data()),
+          "cudnnBackendSetAttribute");
+    return *this;
   }
 
   /// Ends the giving of attributes; throws `cuda::error` if cuDNN does not take them.

@@ -129,6 +129,23 @@ inline descriptor make(plan_target const& target, convolution_extents const& e) 
   return made.finalize();
 }
 
+/// Where the tensors of one run are, and the workspace; z may be null.
+inline descriptor bind(void const* x_at, void const* weights_at, void const* z_at, void const* bias_at,
+                       void* y_at, void* workspace) {
+  std::vector<std::int64_t> ids{uid::x, uid::weights, uid::bias, uid::y};
+  std::vector<void*> pointers{const_cast<void*>(x_at), const_cast<void*>(weights_at),
+                              const_cast<void*>(bias_at), y_at};
+  if (z_at) {
+    ids.push_back(uid::z);
+    pointers.push_back(const_cast<void*>(z_at));
+  }
+  descriptor tensors(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  tensors.set_all(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids.data(), ids.size())
+      .set_all(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers.data(), pointers.size())
+      .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace);
+  return tensors.finalize();
+}
+
 }  // namespace convolution_graph
 
 /// What cuDNN's heuristics propose for a convolution, best first, at most `most`.
@@ -201,18 +218,7 @@ class convolution_plan {
   /// null if the convolution has none. Throws `cuda::error`.
   void run(cudnnHandle_t handle, void const* x, void const* weights, void const* z, void const* bias, void* y,
            void* workspace) const {
-    using namespace convolution_graph;
-    std::vector<std::int64_t> ids{uid::x, uid::weights, uid::bias, uid::y};
-    std::vector<void*> pointers{const_cast<void*>(x), const_cast<void*>(weights), const_cast<void*>(bias), y};
-    if (z) {
-      ids.push_back(uid::z);
-      pointers.push_back(const_cast<void*>(z));
-    }
-    descriptor tensors(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-    tensors.set_all(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids.data(), ids.size())
-        .set_all(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers.data(), pointers.size())
-        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace)
-        .finalize();
+    descriptor const tensors = convolution_graph::bind(x, weights, z, bias, y, workspace);
     check(cudnnBackendExecute(handle, plan_.raw(), tensors.raw()), "cudnnBackendExecute");
   }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace batchmate::cuda {
@@ -60,12 +61,14 @@ class engine_room {
     drain();
     std::size_t const last = bucket_for(buckets_, wanted.max_rows);
     if (lanes_.empty() || lanes_[0]->at.max_rows() < buckets_[last] || layout_ != wanted.layout) {
-      lanes_.clear();
+      lanes_.clear();  // before there are others: both may not fit
       layout_ = wanted.layout;
       std::vector<int> const used(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+      std::vector<std::unique_ptr<busy_lane>> made;
       for (auto const& each : machines_)
         for (int i = 0; i < options_.lanes; ++i)
-          lanes_.push_back(std::make_unique<busy_lane>(*each, layout_, used, options_.graphs));
+          made.push_back(std::make_unique<busy_lane>(*each, layout_, used, options_.graphs));
+      lanes_ = std::move(made);
     }
     int const chunks = (wanted.max_rows + buckets_.back() - 1) / buckets_.back();
     while (static_cast<int>(slots_.size()) < wanted.slots) slots_.emplace_back();
@@ -74,8 +77,9 @@ class engine_room {
 
   /// Begins to evaluate a batch, on the lane with the least to do.
   void submit(int number, raw_batch const& batch) {
-    expects(number >= 0 && number < static_cast<int>(slots_.size()) && batch.layout == layout_,
-            "cudnn: 'reserve' must come before the first batch, for its rows and slot ", number);
+    expects(
+        number >= 0 && number < static_cast<int>(slots_.size()) && batch.layout == layout_ && !lanes_.empty(),
+        "cudnn: 'reserve' must come before the first batch, for its rows and slot ", number);
     slot& s = slots_[static_cast<std::size_t>(number)];
     std::lock_guard of_slot(s.mutex);
     expects(!s.on, "cudnn: slot ", number, " has a batch in flight");
@@ -192,7 +196,9 @@ class engine_room {
             on_device(in.machines_[done.size()]->network.where().number, [] { return make_event(); }));
       if (most_chunks <= room) return;
       room = most_chunks;
-      receipts = allocate_pinned(sizeof(receipt) * static_cast<std::size_t>(most_chunks));
+      receipts = on_device(in.where().number, [&] {
+        return allocate_pinned(sizeof(receipt) * static_cast<std::size_t>(most_chunks));
+      });
     }
     receipt* receipt_at(int chunk) const { return reinterpret_cast<receipt*>(receipts.get()) + chunk; }
 

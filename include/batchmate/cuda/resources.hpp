@@ -82,6 +82,7 @@ decltype(auto) on_device(int device, Work&& work) {
   };
   int before = 0;
   check(cudaGetDevice(&before), "cudaGetDevice");
+  if (before == device) return std::forward<Work>(work)();
   check(cudaSetDevice(device), "cudaSetDevice");
   going_back const afterwards{before};
   return std::forward<Work>(work)();

@@ -49,7 +49,7 @@ struct object {
   template <class T>
   std::vector<T> all(cudnnBackendAttributeName_t name) const {
     auto const found = attributes.find(name);
-    if (found == attributes.end()) return {};
+    if (found == attributes.end() || found->second.empty()) return {};
     std::vector<T> values(found->second.size() / sizeof(T));
     std::memcpy(values.data(), found->second.data(), values.size() * sizeof(T));
     return values;
@@ -346,7 +346,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor, cudn
   if (type != CUDNN_TYPE_BACKEND_DESCRIPTOR) {
     auto const found = o.all<std::byte>(name);
     *count = std::min(most, static_cast<std::int64_t>(found.size() / bytes_of(type)));
-    std::memcpy(values, found.data(), static_cast<std::size_t>(*count) * bytes_of(type));
+    std::copy_n(found.data(), static_cast<std::size_t>(*count) * bytes_of(type),
+                static_cast<std::byte*>(values));
     return CUDNN_STATUS_SUCCESS;
   }
   std::vector<object> found;

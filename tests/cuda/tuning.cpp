@@ -1,6 +1,7 @@
 #include <batchmate/cuda/tuning.hpp>
 
 #include "described_device.hpp"
+#include "device.hpp"
 #include "towers.hpp"
 
 #include <doctest/doctest.h>
@@ -12,18 +13,6 @@
 
 namespace bm = batchmate;
 using namespace bm::cuda;
-
-namespace {
-
-bool has_device() { return !devices().empty(); }
-
-#ifdef BATCHMATE_EMULATED_GPU
-constexpr bool emulated = true;
-#else
-constexpr bool emulated = false;
-#endif
-
-}  // namespace
 
 TEST_CASE("there are several candidates for the reference job's tower, all of which serve every batch size" *
           doctest::skip(emulated)) {  // that is to ask the real cuDNN
@@ -43,13 +32,12 @@ TEST_CASE("there are several candidates for the reference job's tower, all of wh
   CHECK(different.size() == found.size());
 }
 
-TEST_CASE("where there is no device, tuning says so" * doctest::skip(has_device())) {
+TEST_CASE("where there is no device, tuning says so" * doctest::skip(!no_device())) {
   CHECK_THROWS_WITH_AS(tune(known_towers()[0].shape(precision::fp16)),
                        doctest::Contains("no device 0 to tune for"), bm::contract_error);
 }
 
-TEST_CASE("tuning times every candidate and takes the fastest for each layer" *
-          doctest::skip(!has_device())) {
+TEST_CASE("tuning times every candidate and takes the fastest for each layer" * doctest::skip(no_device())) {
   tower_shape const shape{8, emulated ? 8 : 64, emulated ? 8 : 16, 9, 9, precision::fp16};
   std::vector<timed_choice> seen;
   tuning_options options;

@@ -8,7 +8,6 @@
 #include <cudnn_backend.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,6 @@
 /// CUDA's runtime, as far as the library uses it, for devices that are emulated by the host: memory is the host's,
 /// filled with NaN, streams are threads. It is as strict as the real one where that helps to find mistakes.
+#include "device_code.hpp"
 #include "grid.hpp"
 #include "kernel_table.hpp"
 #include "stream.hpp"
@@ -11,7 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <memory>
+#include <mutex>
 #include <utility>
 
 CUstream_st::CUstream_st(int of)

@@ -55,8 +55,6 @@ struct CUgraphExec_st {
 
 namespace emulated_gpu {
 
-/// Nanoseconds, of all devices.
-std::uint64_t clock();
 /// The calling thread's device.
 int current_device();
 /// Whether these bytes are of one allocation on a device.

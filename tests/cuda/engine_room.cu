@@ -146,9 +146,28 @@ TEST_CASE("weights that overflow are found out, with the network's name, by ever
   for (auto& row : batch.rows) row.legal.set(0);
   room.submit(0, batch.view().raw());
   for (int waiter = 0; waiter < 2; ++waiter)
-    CHECK_THROWS_WITH_AS(room.wait(0), doctest::Contains("network broken.safetensors: row"),
+    CHECK_THROWS_WITH_AS(room.wait(0),
+                         doctest::Contains("network broken.safetensors: row 0 of a batch of 64"),
                          bm::evaluation_error);
   room.replace(small_network(1));
   room.submit(0, batch.view().raw());
   CHECK_NOTHROW(room.wait(0));
+}
+
+TEST_CASE("rows are told of by their number in the batch, and those that fill up a bucket are not" *
+          doctest::skip(no_device())) {
+  bm::network net = small_network(1);
+  net.policy.bias[0] = std::numeric_limits<float>::quiet_NaN();
+  engine_room room(net, {.lanes = 1, .fixed_rows = 16});
+  room.reserve({bm::layout_of<position>(), 1, 32});
+  filled_batch<position> batch(numbered_positions<position>(32));
+  for (auto& row : batch.rows) row.legal.reset(0);
+  for (std::size_t bad : {19, 21}) batch.rows[bad].legal.set(0);
+  auto const submit = [&](int count) {
+    room.submit(0, batch.view().slice(0, count).raw());
+    room.wait(0);
+  };
+  CHECK_THROWS_WITH_AS(submit(32), doctest::Contains("row 19 of a batch of 32"), bm::evaluation_error);
+  CHECK_NOTHROW(submit(19));  // while the device still has row 19 of the batch before
+  CHECK_THROWS_WITH_AS(submit(20), doctest::Contains("row 19 of a batch of 20"), bm::evaluation_error);
 }

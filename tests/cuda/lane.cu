@@ -42,7 +42,7 @@ TEST_CASE("graphs give the same bits as plain launches, in every bucket" * docte
       CHECK(r->upload_begin <= r->compute_begin);
       CHECK(r->compute_begin < r->compute_end);
       CHECK(r->compute_end <= r->download_end);
-      CHECK(r->fault == 0);
+      CHECK(r->fault == receipt::no_fault);
     }
   }
   CHECK(graphs.max_rows() == 100);

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstdint>
 
 namespace emulated_gpu {
@@ -32,4 +33,11 @@ bool all_of_warp(bool mine);              ///< __all_sync of a whole warp
 inline void __syncthreads() { emulated_gpu::sync_block(); }
 inline float __shfl_xor_sync(unsigned, float x, int mask) { return emulated_gpu::of_lane_xor(x, mask); }
 inline bool __all_sync(unsigned, bool x) { return emulated_gpu::all_of_warp(x); }
+inline unsigned long long atomicMin(unsigned long long* at, unsigned long long x) {
+  std::atomic_ref shared(*at);
+  unsigned long long found = shared.load(std::memory_order_relaxed);
+  while (x < found && !shared.compare_exchange_weak(found, x, std::memory_order_relaxed)) {
+  }
+  return found;
+}
 constexpr int min(int a, int b) { return b < a ? b : a; }

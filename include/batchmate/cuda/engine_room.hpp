@@ -285,10 +285,11 @@ class engine_room {
       for (int i = 0; i < s.chunks; ++i) {
         receipt const& r = *s.receipt_at(i);
         lane.of.times.add(r);
-        if (r.fault > 0 && !s.failure)
+        int const first = i * lane.at.max_rows();
+        if (r.fault < static_cast<unsigned>(s.rows - first))  // beyond are the rows that fill the bucket up
           throw evaluation_error(concat("cudnn: network ", extents_.name, ": row ",
-                                        static_cast<std::uint64_t>(i * lane.at.max_rows()) + r.fault - 1,
-                                        " of a batch of ", s.rows, ": a value or prior is not finite"));
+                                        static_cast<unsigned>(first) + r.fault, " of a batch of ", s.rows,
+                                        ": a value or prior is not finite"));
       }
     } catch (...) {
       s.failure = std::current_exception();

@@ -16,7 +16,7 @@
 #include <type_traits>
 
 /// What runs on the device beside cuDNN's convolutions. Every sum belongs to one row and is added up in an order
-/// that depends on nothing else; there are no atomics. All kernels are templates, since nvcc knows no inline ones.
+/// that depends on nothing else; no sum uses atomics. All kernels are templates, since nvcc knows no inline ones.
 namespace batchmate::cuda::kernels {
 
 /// The nanoseconds of the device's clock.
@@ -40,7 +40,7 @@ __global__ void stamp(std::uint64_t* to) {
 template <int = 0>
 __global__ void begin(receipt* to) {
   to->compute_begin = device_clock();
-  to->fault = 0;
+  to->fault = receipt::no_fault;
 }
 
 /// Finds each row's symmetry; one thread a row.
@@ -169,7 +169,7 @@ __global__ void answer(answer_arguments a) {
                        a.priors + static_cast<std::ptrdiff_t>(b) * num_actions);
   if (lane == 0) {
     a.values[b] = value;
-    if (!finite) a.faults->fault = static_cast<std::uint64_t>(b) + 1;
+    if (!finite) atomicMin(&a.faults->fault, static_cast<unsigned long long>(b));
   }
 }
 

@@ -13,7 +13,11 @@ struct receipt {
   std::uint64_t compute_begin = 0;  ///< the first kernel
   std::uint64_t compute_end = 0;    ///< the last kernel has ended
   std::uint64_t download_end = 0;   ///< the answers are down
-  std::uint64_t fault = 0;          ///< 1 + the number of a row with a result that is not finite, or 0
+  /// The first row of the bucket with a result that is not finite, or `no_fault`; it may be one that only fills the
+  /// bucket up. Of the type that atomicMin takes.
+  unsigned long long fault = no_fault;
+
+  static constexpr unsigned long long no_fault = ~0ull;  ///< all results are finite
 };
 
 /// Adds up, from the receipts of batches that overlap on a device, how long it was at work and how long it did

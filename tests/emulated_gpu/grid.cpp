@@ -11,21 +11,14 @@
 #include <memory>
 #include <vector>
 
-#if defined(__has_feature)  // Clang's way of saying it
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#elif __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATED_GPU_TSAN)
 #include <sanitizer/tsan_interface.h>
 #endif
 
 namespace emulated_gpu {
 namespace {
 
-constexpr int warp = 32;
+constexpr std::size_t warp = 32;
 constexpr std::size_t stack_bytes = 128 * 1024;
 
 [[noreturn]] void give_up(char const* why) {
@@ -33,12 +26,25 @@ constexpr std::size_t stack_bytes = 128 * 1024;
   std::abort();
 }
 
+/// To the thread sanitizer every thread of a block is a thread: what orders them is said with these, and what they do
+/// to the same memory without is a data race.
+void leave_order([[maybe_unused]] char& at) {
+#if defined(EMULATED_GPU_TSAN)
+  __tsan_release(&at);
+#endif
+}
+void take_order([[maybe_unused]] char& at) {
+#if defined(EMULATED_GPU_TSAN)
+  __tsan_acquire(&at);
+#endif
+}
+
 /// A context of its own that a thread of the block runs in, and what the sanitizer must know of it.
 class fiber {
  public:
   /// The one that is running.
   fiber() : entered_(true) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATED_GPU_TSAN)
     known_ = __tsan_get_current_fiber();
 #endif
   }
@@ -48,12 +54,12 @@ class fiber {
     context_.uc_stack.ss_sp = stack_.get();
     context_.uc_stack.ss_size = stack_bytes;
     makecontext(&context_, entry, 0);
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATED_GPU_TSAN)
     known_ = __tsan_create_fiber(0);
 #endif
   }
   ~fiber() {
-#if defined(__SANITIZE_THREAD__)
+#if defined(EMULATED_GPU_TSAN)
     if (owns_) __tsan_destroy_fiber(known_);
 #endif
   }
@@ -61,9 +67,9 @@ class fiber {
 
   /// Goes on in another one; returns when somebody comes back to this.
   void switch_to(fiber& other) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#if defined(__SANITIZE_THREAD__)
-    __tsan_switch_to_fiber(other.known_, 0);
+#if defined(EMULATED_GPU_SANITIZED)
+#if defined(EMULATED_GPU_TSAN)
+    __tsan_switch_to_fiber(other.known_, __tsan_switch_to_fiber_no_sync);
 #endif
     swapcontext(&context_, &other.context_);
 #else  // the same without a system call each time
@@ -82,87 +88,99 @@ class fiber {
   [[maybe_unused]] void* known_ = nullptr;
 };
 
-/// One thread of a block, from its first to its last instruction.
-struct thread_state {
-  place at;
-  bool finished = true;
-  long barriers = 0;    // that it has come to
-  long exchanges = 0;   // that it has come to
-  float given[2] = {};  // to the last two exchanges
-};
-
-/// The blocks of one host thread. Fibers are kept for the next block.
+/// The blocks of one host thread. Fibers are kept for the next block. Allocates nothing in one of them, which the
+/// sanitizer would see.
 class block_runner {
  public:
   void run(uint3 block, dim3 size, std::function<void()> const& body) {
     body_ = &body;
-    std::size_t const count = size.x;
-    threads_.assign(count, {});
-    while (fibers_.size() < count) fibers_.push_back(std::make_unique<fiber>(&block_runner::enter));
-    for (std::size_t t = 0; t < count; ++t) {
-      threads_[t].at = {{static_cast<unsigned>(t), 0, 0}, block, size};
-      threads_[t].finished = false;
-    }
-    bool const backwards = block.x % 2 == 1;  // nothing may depend on who is first
-    for (left_ = count; left_ > 0;) {
-      moved_ = false;
-      for (std::size_t i = 0; i < count; ++i) {
-        now_ = backwards ? count - 1 - i : i;
-        if (!threads_[now_].finished) scheduler_.switch_to(*fibers_[now_]);
-      }
-      if (!moved_) give_up("the threads of a block wait for each other for ever");
-    }
+    left_ = ready_ = size.x;
+    now_ = 0;
+    step_ = block.x % 2 == 0 ? 1 : left_ - 1;  // nothing may depend on who is first
+    threads_.assign(left_, {});
+    warps_.assign((left_ + warp - 1) / warp, {});
+    while (fibers_.size() < left_) fibers_.push_back(std::make_unique<fiber>(&block_runner::enter));
+    for (unsigned i = 0; i < size.x; ++i) threads_[i].at = {{i, 0, 0}, block, size};
+    leave_order(start_);
+    go_on(scheduler_);
+    if (left_ > 0) give_up("a barrier or an exchange that not all threads come to");
+    take_order(end_);
   }
 
   place const& here() const { return threads_[now_].at; }
 
   void sync() {
-    thread_state& me = threads_[now_];
-    ++me.barriers;
-    moved_ = true;
-    wait_until([&] {
-      for (auto const& other : threads_)
-        if (!other.finished && other.barriers < me.barriers) return false;
-      return true;
-    });
+    // The other one is the next barrier's, which some may come to before all have left this one.
+    char& order = barrier_[barriers_ % 2];
+    leave_order(order);
+    wait(state::at_barrier);
+    ++at_barrier_;
+    open_barrier();
+    go_on(*fibers_[now_]);
+    take_order(order);
   }
 
-  /// What every lane of the caller's warp gave to this exchange: calls `use` with each lane's number, in order.
-  template <class Use>
-  void exchange(float mine, Use&& use) {
+  /// What every lane of the caller's warp gave to this exchange. Orders nothing else.
+  float const (&exchange(float mine))[warp] {
     std::size_t const first = now_ / warp * warp;
-    if (first + warp > threads_.size()) give_up("an exchange in a warp that is not full");
-    thread_state& me = threads_[now_];
-    std::size_t const place = static_cast<std::size_t>(me.exchanges % 2);
-    me.given[place] = mine;
-    ++me.exchanges;
-    moved_ = true;
-    wait_until([&] {
-      for (std::size_t l = 0; l < warp; ++l) {
-        if (threads_[first + l].exchanges >= me.exchanges) continue;
-        if (threads_[first + l].finished) give_up("a lane of a warp left before an exchange of all");
-        return false;
-      }
-      return true;
-    });
-    for (std::size_t l = 0; l < warp; ++l) use(static_cast<int>(l), threads_[first + l].given[place]);
+    warp_state& all = warps_[now_ / warp];
+    auto& given = all.given[all.exchanges % 2];  // the other one is the next exchange's
+    given[now_ % warp] = mine;
+    wait(state::at_exchange);
+    if (++all.arrived == warp) {
+      all.arrived = 0;
+      ++all.exchanges;
+      for (std::size_t lane = 0; lane < warp; ++lane) wake(threads_[first + lane]);
+    }
+    go_on(*fibers_[now_]);
+    return given;
   }
 
  private:
-  /// Lets the others go on until something holds.
-  template <class Condition>
-  void wait_until(Condition&& holds) {
-    for (; !holds(); moved_ |= holds()) fibers_[now_]->switch_to(scheduler_);
-  }
+  enum class state { ready, at_barrier, at_exchange, finished };
+  struct thread_state {
+    place at;
+    state is = state::ready;
+  };
+  struct warp_state {
+    std::size_t arrived = 0;  // at the exchange that is under way
+    long exchanges = 0;       // that are over
+    float given[2][warp] = {};
+  };
 
   static void enter();
+
+  void wait(state why) {
+    threads_[now_].is = why;
+    --ready_;
+  }
+  void wake(thread_state& waiting) {
+    waiting.is = state::ready;
+    ++ready_;
+  }
+  /// Opens the barrier if all that are left have come to it.
+  void open_barrier() {
+    if (at_barrier_ < left_) return;
+    at_barrier_ = 0;
+    ++barriers_;
+    for (thread_state& t : threads_)
+      if (t.is == state::at_barrier) wake(t);
+  }
+  /// Lets the next go on that can, or else the scheduler; returns when it is the turn of `me` again.
+  void go_on(fiber& me) {
+    if (ready_ == 0) return me.switch_to(scheduler_);
+    do now_ = (now_ + step_) % threads_.size();
+    while (threads_[now_].is != state::ready);
+    if (fibers_[now_].get() != &me) me.switch_to(*fibers_[now_]);
+  }
 
   fiber scheduler_;
   std::vector<std::unique_ptr<fiber>> fibers_;
   std::vector<thread_state> threads_;
+  std::vector<warp_state> warps_;
   std::function<void()> const* body_ = nullptr;
-  std::size_t now_ = 0, left_ = 0;
-  bool moved_ = false;  // whether any thread did something in this round
+  std::size_t now_ = 0, step_ = 1, left_ = 0, ready_ = 0, at_barrier_ = 0, barriers_ = 0;
+  char start_ = 0, end_ = 0, barrier_[2] = {};  // what orders threads, for the sanitizer
 };
 
 block_runner& runner() {
@@ -172,11 +190,14 @@ block_runner& runner() {
 
 void block_runner::enter() {
   for (block_runner& r = runner();;) {
+    fiber& me = *r.fibers_[r.now_];
+    take_order(r.start_);
     (*r.body_)();
-    r.threads_[r.now_].finished = true;
-    r.moved_ = true;
+    leave_order(r.end_);
+    r.wait(state::finished);
     --r.left_;
-    r.fibers_[r.now_]->switch_to(r.scheduler_);
+    r.open_barrier();
+    r.go_on(me);
   }
 }
 
@@ -186,15 +207,13 @@ place const& here() { return runner().here(); }
 void sync_block() { runner().sync(); }
 
 float of_lane_xor(float mine, int mask) {
-  float found = 0;
-  int const wanted = static_cast<int>(here().thread.x % warp) ^ mask;
-  runner().exchange(mine, [&](int lane, float x) { found = lane == wanted ? x : found; });
-  return found;
+  unsigned const lane = here().thread.x % warp;
+  return runner().exchange(mine)[lane ^ static_cast<unsigned>(mask)];
 }
 
 bool all_of_warp(bool mine) {
   bool all = true;
-  runner().exchange(mine ? 1.0f : 0.0f, [&](int, float x) { all = all && x != 0; });
+  for (float x : runner().exchange(mine ? 1.0f : 0.0f)) all = all && x != 0;
   return all;
 }
 

@@ -63,7 +63,8 @@ int games_that_fit(batchmate::batch_plan plan, std::size_t limit, Needed&& neede
 /// its stack and its share of the allocator's arenas and of the libraries' scratch (190 to 240 KiB were found).
 inline std::size_t overhead_bytes(batching_choice const& batching, int threads, int resident) {
   auto const* const queue = std::get_if<batchmate::shared_queue>(&batching.policy);
-  int const all = resident * (threads + (queue ? queue->processors : 0));
+  int const of_queue = queue ? queue->processors + 2 : 0;  // and its collector and distributor
+  int const all = resident * (threads + of_queue);
   return (std::size_t{2} << 20) + static_cast<std::size_t>(all) * (std::size_t{256} << 10);
 }
 

@@ -65,8 +65,6 @@ void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now
                                 " processes, expected " + std::to_string(ranks) +
                                 ": episodes would be played again; take another folder");
   };
-  std::error_code none;
-  if (now.ranks > 1 && fs::exists(out / batchmate::manifest_name, none)) refuse(out, "1", now.ranks);
   // What is not there yet, or is no folder, holds no ranks.
   std::error_code failed;
   fs::directory_iterator const entries(out, failed);
@@ -74,6 +72,7 @@ void refuse_other_ranks(std::filesystem::path const& out, rank_choice const& now
     throw batchmate::file_error(out.string() + ": cannot list: " + failed.message());
   for (auto const& entry : entries) {
     auto const name = entry.path().filename().string();
+    if (now.ranks > 1 && name == batchmate::manifest_name) refuse(out, "1", now.ranks);
     if (!name.starts_with("rank-") || (now.ranks > 1 && name == now.folder())) continue;
     auto const there = batchmate::load_manifest(entry.path());
     if (!there) continue;

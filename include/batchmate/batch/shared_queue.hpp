@@ -39,11 +39,7 @@ class queued_evaluator {
   bool is_shared() const { return true; }
   std::uint64_t network_version() const { return batchmate::network_version(inner_); }
   std::size_t memory_bytes(reservation const& wanted) const {
-    int const copies = batchmate::is_shared(inner_) ? 1 : settings_.processors;
-    int const batches = settings_.processors + 2, max_batch = settings_for(wanted).max_batch;
-    return static_cast<std::size_t>(copies) *
-               batchmate::memory_bytes(inner_, {wanted.layout, batches, max_batch}) +
-           static_cast<std::size_t>(batches) * batch_buffer<G>::bytes(max_batch);
+    return evaluation_queue<G, E>::memory_bytes(inner_, settings_for(wanted), in_flight(wanted));
   }
   /// What it counted.
   evaluator_report report() const { return queue_ ? queue_->report() : evaluator_report{}; }
@@ -54,10 +50,12 @@ class queued_evaluator {
   queue_settings settings_for(reservation const& wanted) const {
     queue_settings settings = settings_;
     settings.askers = wanted.slots / 2;
-    std::int64_t const in_flight = std::int64_t{wanted.slots} * wanted.max_rows;
-    settings.max_batch =
-        static_cast<int>(std::min<std::int64_t>(settings.max_batch, std::max<std::int64_t>(in_flight, 1)));
+    settings.max_batch = static_cast<int>(
+        std::min<std::int64_t>(settings.max_batch, std::max<std::int64_t>(in_flight(wanted), 1)));
     return settings;
+  }
+  static std::int64_t in_flight(reservation const& wanted) {  // rows
+    return std::int64_t{wanted.slots} * wanted.max_rows;
   }
 
   E inner_;

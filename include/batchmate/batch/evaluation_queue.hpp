@@ -160,8 +160,8 @@ class evaluation_queue {
 
   std::string const& identity() const { return identity_; }
 
-  /// About what a queue of this evaluator allocates, with what its evaluators say they need, in bytes, and up to `waiting` rows
-  /// that are in no batch yet.
+  /// About what a queue of this evaluator allocates, with what its evaluators say they need, in bytes, if up to `waiting`
+  /// rows are in no batch yet.
   static std::size_t memory_bytes(E const& evaluator, queue_settings const& settings, std::int64_t waiting) {
     int const batches = settings.processors + spare_batches;
     std::size_t const copies = is_shared(evaluator) ? 1 : static_cast<std::size_t>(settings.processors),

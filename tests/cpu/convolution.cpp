@@ -53,7 +53,7 @@ TEST_CASE("a 3x3 convolution sees zeros beyond the edge") {
   CHECK(run_one(false, 0.0f, {2.0f}, layer) == doctest::Approx(20.0f));
 }
 
-TEST_CASE("all numbers of rows take the weights in one layout") {
+TEST_CASE("a plan takes the weights in the layout it is given, and knows its implementation") {
   dnnl::engine const engine(dnnl::engine::kind::cpu, 0);
   cpu::single_threaded const alone;
   for (int channels : {8, 20, 64}) {
@@ -61,6 +61,8 @@ TEST_CASE("all numbers of rows take the weights in one layout") {
       return cpu::convolution_extents{rows, channels, channels, 7, 7, 3, true, type::f32};
     };
     auto const one = cpu::plan_convolution("one", engine, extents(1));
+    CHECK(!one.implementation.empty());
+    CHECK(!one.is_reference());
     for (int rows : {2, 7, 16, 64})
       CHECK(cpu::plan_convolution("many", engine, extents(rows), &one.weights).weights == one.weights);
   }

@@ -17,6 +17,10 @@ struct convolution_plan {
   dnnl::memory::desc source, destination;  ///< activations
   dnnl::memory::desc weights;              ///< the layout that the weights have to be reordered to
   std::size_t scratch_bytes;               ///< what the caller lends to every execution
+  std::string implementation;              ///< what oneDNN calls it: "brgconv:avx512_core"
+
+  /// Whether oneDNN had nothing but its reference loops, which take seconds where all others take milliseconds.
+  bool is_reference() const { return implementation.starts_with("ref"); }
 };
 
 /// The extents of a `convolution_plan`.
@@ -80,9 +84,12 @@ inline convolution_plan plan_convolution(std::string const& name, dnnl::engine c
                                          dnnl::memory::desc const* weights = nullptr) {
   return attempt(name, [&] {
     auto const description = convolution_parts::describe(engine, of, weights);
-    return convolution_plan{dnnl::convolution_forward(description), description.src_desc(),
-                            description.dst_desc(), description.weights_desc(),
-                            description.scratchpad_desc().get_size()};
+    return convolution_plan{dnnl::convolution_forward(description),
+                            description.src_desc(),
+                            description.dst_desc(),
+                            description.weights_desc(),
+                            description.scratchpad_desc().get_size(),
+                            description.impl_info_str()};
   });
 }
 

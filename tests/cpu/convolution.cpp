@@ -63,6 +63,9 @@ TEST_CASE("a plan takes the weights in the layout it is given, and knows its imp
     auto const one = cpu::plan_convolution("one", engine, extents(1));
     CHECK(!one.implementation.empty());
     CHECK(!one.is_reference());
+    // Nobody has written code for weights that lie so.
+    dnnl::memory::desc const odd({channels, channels, 3, 3}, type::f32, dnnl::memory::format_tag::dcab);
+    CHECK(cpu::plan_convolution("odd", engine, extents(1), &odd).is_reference());
     for (int rows : {2, 7, 16, 64})
       CHECK(cpu::plan_convolution("many", engine, extents(rows), &one.weights).weights == one.weights);
   }

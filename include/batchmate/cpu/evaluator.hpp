@@ -54,7 +54,8 @@ class onednn {
     check_fits(shared_->extents, wanted.layout);
     expects(wanted.max_rows > 0, "onednn: max_rows must be positive, got ", wanted.max_rows);
     int const rows = chunk(wanted.max_rows);
-    if (!workspace_ || workspace_->tower.max_rows() < rows) workspace_.emplace(*shared_, rows);
+    grow(rows);
+    reserved_ = true;
   }
 
   /// Evaluates the batch; done when it returns. Rows that do not fit the network are a `contract_error`.
@@ -137,9 +138,13 @@ class onednn {
 
   int chunk(int rows) const { return cpu::tower::chunk(rows, shared_->tower.max_rows()); }
 
+  void grow(int rows) {
+    if (!workspace_ || workspace_->tower.max_rows() < rows) workspace_.emplace(*shared_, rows);
+  }
+
   void evaluate(raw_batch const& out) {
     cpu::single_threaded const alone;
-    if (!workspace_) workspace_.emplace(*shared_, chunk(out.count));
+    if (!reserved_) grow(chunk(out.count));
     int const most = workspace_->tower.max_rows();
     for (int first = 0, some; first < out.count; first += some) {
       some = cpu::tower::chunk(out.count - first, most);
@@ -182,6 +187,7 @@ class onednn {
 
   std::shared_ptr<shared const> shared_;
   std::optional<workspace> workspace_;
+  bool reserved_ = false;       // else the workspace grows with the batches
   void const* fits_ = nullptr;  // the game_mark of the game that was checked last
 };
 

@@ -17,8 +17,9 @@ namespace batchmate::cpu {
 
 class tower_workspace;
 
-/// The convolutions of a network, planned for the numbers of rows that one run can take, and their weights, reordered once.
-/// Nothing changes after construction, so that all copies of an evaluator share one tower and run it at the same time.
+/// The convolutions of a network, planned for the numbers of rows that one run can take, and their weights, reordered once for
+/// each layout that the plans want. Nothing changes after construction, so that all copies of an evaluator share one tower and run it
+/// at the same time.
 ///
 ///     front = relu(stem(input)); then for each block
 ///     back = relu(first(front)); front = relu(second(back) + front)      in place: no activation is ever copied
@@ -97,20 +98,22 @@ class tower {
     char const* const names[] = {"stem", "first", "second"};
     for (int kind = 0; kind < 3; ++kind) {
       auto const name = concat(names[kind], " for ", rows, " rows");
-      std::tie(set.of[kind], set.layout[kind]) = plan(name, extents(rows, kind), layouts_[kind]);
+      std::tie(set.of[kind], set.layout[kind]) = plan(name, rows, kind);
       scratch_bytes_ = std::max(scratch_bytes_, set.of[kind].scratch_bytes);
     }
     plans_.push_back(std::move(set));
   }
 
-  /// Plans with weights in one of `layouts`, to which one more is added where oneDNN has nothing but reference loops for those:
-  /// 2.6 takes other weights for one row of 6 x 7 cells than for two. It sums in the same order in all of them, as tests see.
-  std::pair<convolution_plan, std::size_t> plan(std::string const& name, convolution_extents const& of,
-                                                std::vector<dnnl::memory::desc>& layouts) const {
+  /// Plans with weights in a layout that is there already, or in one more where oneDNN has nothing but reference loops for
+  /// those. Its fast code takes blocks of the size that it would choose itself, and the choice depends on the rows: with AVX-512,
+  /// 128 channels on 6 x 7 cells, 64 outputs for one row and 32 for more. The sums have one order in all of them.
+  std::pair<convolution_plan, std::size_t> plan(std::string const& name, int rows, int kind) {
+    auto& layouts = layouts_[kind];
     for (std::size_t i = 0; i < layouts.size(); ++i)
-      if (auto found = plan_convolution(name, engine_, of, &layouts[i]); !found.is_reference())
+      if (auto found = plan_convolution(name, engine_, extents(rows, kind), &layouts[i]);
+          !found.is_reference())
         return {std::move(found), i};
-    auto found = plan_convolution(name, engine_, of);
+    auto found = plan_convolution(name, engine_, extents(rows, kind));
     auto const at = std::find(layouts.begin(), layouts.end(), found.weights);
     auto const index = static_cast<std::size_t>(at - layouts.begin());
     if (at == layouts.end()) layouts.push_back(found.weights);

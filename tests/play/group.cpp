@@ -55,7 +55,7 @@ auto const nothing_left = [] { return true; };
 
 TEST_CASE("the last worker to arrive submits the rows of all, in slots that take turns") {
   noting evaluator;
-  bm::batch_group<nim> group(evaluator, 6, 2, 3);
+  bm::batch_group<nim> group(evaluator, 6, 2, 6);
   REQUIRE(come(group, evaluator, 0));
   CHECK(evaluator.waited.empty());
   CHECK(group.arrive(evaluator, 1, fill(group.free_rows(1, 0), 2, 5), 0, more_to_come) == -1);
@@ -74,6 +74,27 @@ TEST_CASE("the last worker to arrive submits the rows of all, in slots that take
   CHECK(group.answered(0, 2).positions[2].stones == 2);
 }
 
+TEST_CASE("a batch's rows are dealt to its workers as evenly as can be") {
+  noting evaluator;
+  for (int workers : {1, 2, 3, 7})
+    for (int rows : {7, 8, 20}) {
+      bm::batch_group<nim> group(evaluator, 0, workers, rows);
+      nim const* next = group.answered(0, 1).positions;
+      int sum = 0;
+      for (int w = 0; w < workers; ++w) {
+        bm::batch<nim> const mine = group.answered(w, 1);
+        CHECK(mine.positions == next);
+        CHECK(mine.count - rows / workers >= 0);
+        CHECK(mine.count - rows / workers <= 1);
+        CHECK(fill(group.free_rows(w, 0), mine.count, 5) == mine.count);
+        CHECK(group.free_rows(w, 1).full() == (mine.count == 0));
+        next += mine.count;
+        sum += mine.count;
+      }
+      CHECK(sum == rows);
+    }
+}
+
 TEST_CASE("a step without rows submits nothing, and ends the group only if nothing is left") {
   noting evaluator;
   bm::batch_group<nim> group(evaluator, 0, 1, 3);
@@ -88,7 +109,7 @@ TEST_CASE("a step without rows submits nothing, and ends the group only if nothi
 
 TEST_CASE("giving up wakes those that wait, and nothing revives the group") {
   noting evaluator;
-  bm::batch_group<nim> group(evaluator, 0, 2, 1);
+  bm::batch_group<nim> group(evaluator, 0, 2, 2);
   CHECK(group.arrive(evaluator, 0, 1, 0, more_to_come) == -1);
   bool result = true;
   std::thread waiting([&] { result = come(group, evaluator, 1); });

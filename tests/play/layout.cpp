@@ -33,7 +33,7 @@ TEST_CASE("without a shared evaluator every worker has batches and an evaluator 
   CHECK(l.workers_per_batch == 1);
   CHECK(l.evaluators == 3);
   CHECK(l.batches() == 6);
-  CHECK(l.rows_per_worker == 2 * 5);  // two of a worker's four games are in a group
+  CHECK(l.rows_per_batch == 2 * 5);  // two of a worker's four games are in a group
   bm::reservation const r = l.reserve(bm::layout_of<nim>());
   CHECK(r.slots == 4);
   CHECK(r.max_rows == 10);
@@ -45,20 +45,20 @@ TEST_CASE("on a shared evaluator all workers fill common batches, if the policy 
   CHECK(common.workers_per_batch == 3);
   CHECK(common.evaluators == 1);
   CHECK(common.batches() == 2);
-  CHECK(common.rows_per_batch() == 30);
+  CHECK(common.rows_per_batch == 30);
   CHECK(common.reserve(bm::layout_of<nim>()).slots == 4);
   CHECK(apart.workers_per_batch == 1);
   CHECK(apart.evaluators == 1);
   CHECK(apart.batches() == 6);
-  CHECK(apart.rows_per_batch() == 10);
+  CHECK(apart.rows_per_batch == 10);
   CHECK(apart.reserve(bm::layout_of<nim>()).slots == 12);
 }
 
 TEST_CASE("a batch has no more rows than its limit, and every worker at least one") {
-  CHECK(bm::run_layout(plan(100, 1, 64), 1, 10, false).rows_per_batch() == 64);
-  CHECK(bm::run_layout(plan(100, 1, 64), 3, 10, true).rows_per_batch() == 63);
-  CHECK(bm::run_layout(plan(100, 1, 1), 3, 10, true).rows_per_batch() == 3);
-  CHECK(bm::run_layout(plan(1, 1, 0), 3, 10, false).rows_per_worker == 10);
+  CHECK(bm::run_layout(plan(100, 1, 64), 1, 10, false).rows_per_batch == 64);
+  CHECK(bm::run_layout(plan(100, 1, 64), 3, 10, true).rows_per_batch == 64);
+  CHECK(bm::run_layout(plan(100, 1, 1), 3, 10, true).rows_per_batch == 3);
+  CHECK(bm::run_layout(plan(1, 1, 0), 3, 10, false).rows_per_batch == 10);
 }
 
 TEST_CASE("plans that cannot be are refused") {

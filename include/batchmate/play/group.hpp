@@ -18,12 +18,12 @@ namespace batchmate {
 template <game G>
 class batch_group {
  public:
-  /// Buffers for `workers` ranges of `capacity` rows each; evaluator slots `first_slot` and `first_slot + 1`
-  /// are its own.
+  /// Buffers for `rows` rows, of which every one of the workers gets a range; evaluator slots `first_slot` and
+  /// `first_slot + 1` are its own.
   template <class E>
-  batch_group(E& evaluator, int first_slot, int workers, int capacity)
-      : first_slot_(first_slot), capacity_(capacity), used_(static_cast<std::size_t>(workers)) {
-    for (auto& buffer : buffers_) buffer = batch_buffer<G>(evaluator, workers * capacity);
+  batch_group(E& evaluator, int first_slot, int workers, int rows)
+      : first_slot_(first_slot), rows_(rows), used_(static_cast<std::size_t>(workers)) {
+    for (auto& buffer : buffers_) buffer = batch_buffer<G>(evaluator, rows);
   }
 
   /// Blocks until the other workers have come to this step, too; false if the group's work is over or the run
@@ -46,12 +46,13 @@ class batch_group {
   /// The rows of worker w that step `step` fills.
   row_range<G> free_rows(int w, std::uint64_t step) const {
     batch_buffer<G> const& buffer = buffers_[step & 1];
-    return {buffer.positions() + w * capacity_, buffer.rows() + w * capacity_, capacity_};
+    int const first = first_row(w);
+    return {buffer.positions() + first, buffer.rows() + first, first_row(w + 1) - first};
   }
 
   /// The rows of worker w that step `step` reads the answers of: those the step before filled.
   batch<G> answered(int w, std::uint64_t step) const {
-    return buffers_[(step & 1) ^ 1].view(w * capacity_, capacity_);
+    return buffers_[(step & 1) ^ 1].view(first_row(w), first_row(w + 1) - first_row(w));
   }
 
   /// Says that worker w has filled `used` rows in this step. The last worker submits all of them and returns
@@ -65,7 +66,7 @@ class batch_group {
     int total = 0, end = 0;
     for (int i = 0; i < workers; ++i) {
       total += used_[static_cast<std::size_t>(i)];
-      if (used_[static_cast<std::size_t>(i)] > 0) end = i * capacity_ + used_[static_cast<std::size_t>(i)];
+      if (used_[static_cast<std::size_t>(i)] > 0) end = first_row(i) + used_[static_cast<std::size_t>(i)];
     }
     if (total > 0) evaluator.submit(slot(step), buffers_[step & 1].view(0, end));
     // A step without rows is nothing to wait for, but a game may yet begin in it.
@@ -97,9 +98,13 @@ class batch_group {
  private:
   static constexpr std::uint64_t over = ~std::uint64_t{0};
 
+  /// Where the range of worker w begins: ranges differ by one row at most.
+  int first_row(int w) const {
+    return static_cast<int>(std::int64_t{rows_} * w / static_cast<std::int64_t>(used_.size()));
+  }
   int slot(std::uint64_t step) const { return first_slot_ + static_cast<int>(step & 1); }
 
-  int const first_slot_, capacity_;
+  int const first_slot_, rows_;
   batch_buffer<G> buffers_[2];
   std::vector<int> used_;                    // (workers) rows filled in this step
   std::atomic<int> arrived_{0};              // workers that have filled theirs

@@ -22,7 +22,7 @@ struct run_layout {
   batch_plan plan{};          ///< what the policy wants
   int threads = 1;            ///< workers
   int workers_per_batch = 1;  ///< workers that fill one batch together
-  int rows_per_worker = 1;    ///< of a batch
+  int rows_per_batch = 1;     ///< rows of one batch, dealt to its workers as evenly as can be
   int evaluators = 1;         ///< evaluator objects at work
 
   /// `max_rows` of the search and whether the evaluator is shared decide together with the plan.
@@ -31,21 +31,18 @@ struct run_layout {
     workers_per_batch = shared && plan.common ? threads : 1;
     evaluators = shared ? 1 : threads;
     std::int64_t const games = (games_of(0) + plan.groups - 1) / plan.groups;
-    std::int64_t rows = std::max<std::int64_t>(1, games * max_rows);
-    if (plan.max_batch > 0)
-      rows = std::min<std::int64_t>(rows, std::max(1, plan.max_batch / workers_per_batch));
-    expects(rows * workers_per_batch <= 1 << 24, "batching: a batch of ", rows * workers_per_batch,
-            " rows is too large; set max_batch");
-    rows_per_worker = static_cast<int>(rows);
+    std::int64_t rows = std::max<std::int64_t>(1, games * max_rows) * workers_per_batch;
+    if (plan.max_batch > 0) rows = std::min<std::int64_t>(rows, std::max(plan.max_batch, workers_per_batch));
+    expects(rows <= 1 << 24, "batching: a batch of ", rows, " rows is too large; set max_batch");
+    rows_per_batch = static_cast<int>(rows);
   }
 
-  int batches() const { return threads / workers_per_batch * plan.groups; }   ///< batches in all
-  int rows_per_batch() const { return rows_per_worker * workers_per_batch; }  ///< rows of one batch
+  int batches() const { return threads / workers_per_batch * plan.groups; }  ///< batches in all
   /// Games in flight of one worker.
   int games_of(int worker) const { return plan.games / threads + (worker < plan.games % threads); }
   /// What each evaluator is told to expect; every batch has two slots that take turns.
   reservation reserve(row_layout const& rows) const {
-    return {rows, 2 * (evaluators == 1 ? batches() : plan.groups), rows_per_batch()};
+    return {rows, 2 * (evaluators == 1 ? batches() : plan.groups), rows_per_batch};
   }
 };
 

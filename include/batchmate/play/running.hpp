@@ -90,7 +90,7 @@ class running {
     for (int owner = 0; owner < layout_.threads / per_batch; ++owner)
       for (int g = 0; g < layout_.plan.groups; ++g)
         groups_.emplace_back(evaluator_of(groups_.size()), 2 * (shared ? owner * layout_.plan.groups + g : g),
-                             per_batch, layout_.rows_per_worker);
+                             per_batch, layout_.rows_per_batch);
   }
 
   void make_worker(int w, S const& search) {

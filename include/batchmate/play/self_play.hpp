@@ -41,7 +41,7 @@ class self_play {
     memory_plan m;
     m.trees = times(l.plan.games, game_slot<G, S>::bytes(search_));
     m.episodes = times(window * l.plan.games, sizeof(episode<G>) + G::max_plies * sizeof(sample<G>));
-    m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch()));
+    m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;
   }

@@ -81,5 +81,5 @@ int main(int argc, char** argv) {
   ours::add_modelled_sweep(wanted);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return ours::failures > 0 ? 1 : 0;
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <exception>
 #include <stop_token>
 
 namespace batchmate::benchmarks {
@@ -86,12 +87,20 @@ inline void record(benchmark::State& state, measured const& done) {
     counters["device_share"] = s.evaluator.busy_seconds / s.seconds;
 }
 
-/// Registers a benchmark that measures once and times itself.
+/// Benchmarks that have failed so far.
+inline int failures = 0;
+
+/// Registers a benchmark that measures once and times itself. If it throws, that is its result, and the others go on.
 template <class Body>
 void add(std::string const& name, Body body) {
   benchmark::RegisterBenchmark(name.c_str(),
                                [body](benchmark::State& state) {
-                                 for (auto _ : state) body(state);
+                                 try {
+                                   for (auto _ : state) body(state);
+                                 } catch (std::exception const& e) {
+                                   ++failures;
+                                   state.SkipWithError(e.what());
+                                 }
                                })
       ->Iterations(1)
       ->UseManualTime()

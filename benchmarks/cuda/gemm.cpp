@@ -18,7 +18,7 @@ void check_cublas(cublasStatus_t status, char const* call) {
 }
 
 double measure() {
-  constexpr int n = 8192, launches = 20, repeats = 7;
+  constexpr int n = 8192, launches = 20, warm_up = 15, repeats = 61;
   cublasHandle_t made = nullptr;
   check_cublas(cublasCreate(&made), "cublasCreate");
   cublas_handle const handle(made);
@@ -32,7 +32,7 @@ double measure() {
   auto const from = cuda::make_event(cudaEventDefault), to = cuda::make_event(cudaEventDefault);
   float const one = 1, none = 0;
   std::vector<double> rates;
-  for (int repeat = 0; repeat < repeats; ++repeat) {
+  for (int repeat = -warm_up; repeat < repeats; ++repeat) {
     cuda::check(cudaEventRecord(from.get(), on.get()), "cudaEventRecord");
     for (int i = 0; i < launches; ++i)
       check_cublas(
@@ -43,7 +43,8 @@ double measure() {
     cuda::check(cudaEventSynchronize(to.get()), "cudaEventSynchronize");
     float milliseconds = 0;
     cuda::check(cudaEventElapsedTime(&milliseconds, from.get(), to.get()), "cudaEventElapsedTime");
-    rates.push_back(2e-12 * n * n * n * launches / (1e-3 * static_cast<double>(milliseconds)));
+    if (repeat >= 0)
+      rates.push_back(2e-12 * n * n * n * launches / (1e-3 * static_cast<double>(milliseconds)));
   }
   std::nth_element(rates.begin(), rates.begin() + repeats / 2, rates.end());
   return rates[repeats / 2];

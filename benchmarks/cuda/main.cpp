@@ -97,7 +97,7 @@ int run_all(int argc, char** argv) {
   table_at_the_end table;
   benchmark::RunSpecifiedBenchmarks(&table);
   benchmark::Shutdown();
-  return 0;
+  return ours::failures > 0 ? 1 : 0;
 }
 
 }  // namespace

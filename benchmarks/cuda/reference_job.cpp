@@ -49,13 +49,19 @@ void add_device_sweep(gpu_run const& run) {
     add(concat("device_sweep/hex13/10x128/top_k/overlapped/rows:", rows), [=](benchmark::State& state) {
       play_job(state, run, overlapped{.games = 8192, .max_batch = rows}, run.seconds, run.threads);
     });
+  for (int const groups : {2, 3, 4})
+    add(concat("device_sweep/hex13/10x128/top_k/overlapped/groups:", groups), [=](benchmark::State& state) {
+      play_job(state, run, overlapped{.games = 8192, .groups = groups, .max_batch = 1199}, run.seconds,
+               run.threads);
+    });
 }
 
-// Self-play beside its evaluator alone at the same batch size, in one run.
+// Self-play beside its evaluator alone at the same batch size, in one run. A game takes some 9,800 boards, so that few games
+// have to be in flight if several generations of them are to end within the time.
 void add_reference_job(gpu_run const& run) {
   add("reference_job/hex13/10x128/top_k/overlapped", [=](benchmark::State& state) {
-    measured const done =
-        play_job(state, run, overlapped{.games = 8192, .max_batch = 1199}, run.steady_seconds, run.threads);
+    measured const done = play_job(state, run, overlapped{.games = 768, .groups = 3, .max_batch = 1199},
+                                   run.steady_seconds, run.threads);
     statistics const& s = done.counted;
     device_work const alone = device_alone<hex13>(evaluator_of(run), 1199).run(run.seconds);
     state.counters["alone_boards/s"] = alone.boards / alone.seconds;

@@ -185,15 +185,16 @@ void add_batching_flags(CLI::App& app, job& to) {
                                                      "overlapped", "shared-queue"}))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--games", to.games, "Games in flight [lockstep: 64, overlapped, shared-queue: 128]")
+  app.add_option("--games", to.games,
+                 "Games in flight [lockstep: 64, overlapped, shared-queue: 128; on a device 24 times that]")
       ->check(within(1, 1 << 24))
       ->group(group);
   app.add_option("--max-batch", to.max_batch, "Rows of a batch at most [4096, shared-queue: 1024]")
       ->check(within(1, 1 << 22))
       ->group(group);
-  app.add_option("--groups", to.groups, "overlapped, shared-queue: groups of games that take turns")
+  app.add_option("--groups", to.groups,
+                 "overlapped, shared-queue: groups of games that take turns [2, on a device 3]")
       ->check(within(1, 64))
-      ->capture_default_str()
       ->group(group);
   app.add_option("--processors", to.processors,
                  "shared-queue: threads that evaluate; 0: as many as --threads")
@@ -299,10 +300,12 @@ void note_unused(CLI::App const& app, job const& wanted) {
 batching_choice batching_of(job const& wanted, bool shared) {
   using namespace batchmate;
   std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
+  // On a device two groups are under way while the third one is searched.
+  int const groups = wanted.groups.value_or(shared ? 3 : 2);
   // Never more slots than games to play, unless that was asked for.
   auto const games = [&](int usual) {
-    std::int64_t const enough = std::max(wanted.threads, wanted.groups);
-    std::int64_t const most = shared ? 16 * usual : usual;
+    std::int64_t const enough = std::max(wanted.threads, groups);
+    std::int64_t const most = shared ? 24 * usual : usual;
     std::int64_t const share = wanted.episodes > 0 ? wanted.rank.share_of(wanted.episodes) : most;
     return wanted.games.value_or(static_cast<int>(std::min(most, std::max(share, enough))));
   };
@@ -314,10 +317,10 @@ batching_choice batching_of(job const& wanted, bool shared) {
   }
   if (name == "overlapped") {
     overlapped const usual;
-    return {overlapped{games(usual.games), wanted.groups, wanted.max_batch.value_or(usual.max_batch)}};
+    return {overlapped{games(usual.games), groups, wanted.max_batch.value_or(usual.max_batch)}};
   }
   shared_queue const usual;
-  return {shared_queue{games(usual.games), wanted.groups, wanted.max_batch.value_or(usual.max_batch),
+  return {shared_queue{games(usual.games), groups, wanted.max_batch.value_or(usual.max_batch),
                        std::chrono::microseconds(wanted.deadline_us),
                        wanted.processors > 0 ? wanted.processors : wanted.threads}};
 }

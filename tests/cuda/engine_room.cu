@@ -48,8 +48,10 @@ TEST_CASE("devices that are not there are refused" * doctest::skip(no_device()))
 TEST_CASE("batches larger than a chunk are cut up, and the answers are the same" *
           doctest::skip(no_device())) {
   auto const positions = numbered_positions<position>(500);
-  engine_room whole(small_network(1), {}), cut(small_network(1), {.max_chunk = 48}),
-      fixed(small_network(1), {.fixed_rows = 64});
+  engine_room whole(small_network(1), {});
+  // What is chosen for a tower that is not pinned depends on the largest chunk, and another plan has other bits.
+  engine_room cut(small_network(1), {.max_chunk = 48, .plan = whole.plan()}),
+      fixed(small_network(1), {.fixed_rows = 64, .plan = whole.plan()});
   std::vector<std::vector<float>> const expected = [&] {
     whole.reserve({bm::layout_of<position>(), 2, 500});
     return answers(whole, 0, positions);

@@ -110,6 +110,13 @@ class engine_room {
   void wait(int number) {
     if (number < 0 || number >= static_cast<int>(slots_.size())) return;
     slot& s = slots_[static_cast<std::size_t>(number)];
+    cudaEvent_t done = nullptr;
+    {
+      std::lock_guard lock(s.mutex);
+      if (s.on) done = s.done[s.on->of.index].get();
+    }
+    // Not under the mutex: all who share the batch wake up at once then. What goes wrong `finish` sees, too.
+    if (done) cudaEventSynchronize(done);
     std::lock_guard lock(s.mutex);
     if (s.on) finish(s);
     if (s.failure) std::rethrow_exception(s.failure);

@@ -68,35 +68,48 @@ __global__ void unpack(std::uint64_t const* rows, row_layout layout, int count, 
                                  static_cast<int>(at % packets) * packet<Element>::size);
 }
 
-inline constexpr int dense_rows = 8;     ///< rows that a block of `dense` works on
-inline constexpr int dense_inputs = 64;  ///< inputs that it holds at a time
+inline constexpr int dense_rows = 16;    ///< rows that a block of `dense` works on
+inline constexpr int dense_inputs = 32;  ///< inputs that it holds at a time
 
 /// A fully connected layer in fp32: y = x * weights + bias, each output's sum over the inputs in ascending order,
-/// from the bias. A block of 128 threads computes as many outputs of 8 rows, so that each weight is read once for
-/// them. Outputs beyond the layer's own come out of zero weights.
+/// from the bias. A block of 128 threads computes as many outputs of 16 rows, so that each weight is read once for
+/// them. All that a thread reads for the next 32 inputs is under way at once: few blocks run, so that nothing else would
+/// hide the latency. Outputs beyond the layer's own come out of zero weights.
 template <class Element>
 __global__ void dense(dense_shape shape, Element const* x, float const* weights, float const* bias, int count,
                       float* y) {
-  __shared__ float held[dense_inputs][dense_rows];
-  int const output =
-      static_cast<int>(blockIdx.y) * packed_network::dense_outputs + static_cast<int>(threadIdx.x);
+  constexpr int threads = packed_network::dense_outputs, readers = threads / dense_inputs;
+  // Four columns more spread the writes over the banks and keep the reads, of 16 bytes, aligned.
+  alignas(16) __shared__ float held[dense_inputs][dense_rows + 4];
+  int const output = static_cast<int>(blockIdx.y) * threads + static_cast<int>(threadIdx.x);
   int const first_row = static_cast<int>(blockIdx.x) * dense_rows;
+  int const input = static_cast<int>(threadIdx.x) % dense_inputs,
+            reader = static_cast<int>(threadIdx.x) / dense_inputs;
   float sums[dense_rows];
 #pragma unroll
   for (int r = 0; r < dense_rows; ++r) sums[r] = bias[output];
   for (int first = 0; first < shape.inputs; first += dense_inputs) {
-    int const here = min(dense_inputs, shape.inputs - first);
-    __syncthreads();
-    for (int t = static_cast<int>(threadIdx.x); t < here * dense_rows; t += packed_network::dense_outputs) {
-      int const row = first_row + t % dense_rows, i = t / dense_rows;
-      held[i][t % dense_rows] = row < count ? dense_input_at(shape, x, row, first + i) : 0.0f;
-    }
-    __syncthreads();
-#pragma unroll 4
-    for (int i = 0; i < here; ++i) {
-      float const w = weights[static_cast<std::ptrdiff_t>(first + i) * shape.stride + output];
+    // Beyond the last input or row the last one is read again, and not used.
+    int const last = shape.inputs - 1;
+    std::ptrdiff_t const place = dense_input_place(shape, min(first + input, last));
+    float read[dense_rows / readers], w[dense_inputs];
 #pragma unroll
-      for (int r = 0; r < dense_rows; ++r) sums[r] = add_product(held[i][r], w, sums[r]);
+    for (int k = 0; k < dense_rows / readers; ++k) {
+      int const row = min(first_row + k * readers + reader, count - 1);
+      read[k] = widen(x[static_cast<std::ptrdiff_t>(row) * shape.row_stride + place]);
+    }
+#pragma unroll
+    for (int i = 0; i < dense_inputs; ++i)
+      w[i] = weights[static_cast<std::ptrdiff_t>(min(first + i, last)) * shape.stride + output];
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < dense_rows / readers; ++k) held[input][k * readers + reader] = read[k];
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < dense_inputs; ++i) {
+      if (first + i > last) break;
+#pragma unroll
+      for (int r = 0; r < dense_rows; ++r) sums[r] = add_product(held[i][r], w[i], sums[r]);
     }
   }
 #pragma unroll

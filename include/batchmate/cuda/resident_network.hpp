@@ -101,15 +101,16 @@ class resident_network {
     for (auto const& each : plans_)
       if (each.rows == rows) return;
     plan_target const target(handle_.get());
-    plans_.push_back({rows, {}});
+    prepared all{rows, {}};
     for (layer const l : all_layers) {
       auto made = convolution_plan::make(target, extents_of(net_.shape(), l, rows), choice_.of(l));
       if (!made || made->workspace_bytes() > max_workspace_bytes)
         throw evaluation_error(concat("cudnn ", cudnn_version(), ": engine ", text_of(choice_.of(l)),
                                       " does not compute the ", name_of(l), " convolution for ", rows,
                                       " rows on ", where_.name));
-      plans_.back().layers.push_back(*std::move(made));
+      all.layers.push_back(*std::move(made));
     }
+    plans_.push_back(std::move(all));
   }
 
   /// Puts the whole computation, from packed rows to answers, on a stream of the device. `rows` has been
@@ -124,6 +125,7 @@ class resident_network {
       enqueue_heads<Element>(on, rows, queue);
     });
     kernels::launch("stamp", kernels::stamp<>, 1, 1, queue, &times->compute_end);
+    check(cudnnSetStream(handle_.get(), loading_.get()), "cudnnSetStream");  // the other may end before this
   }
 
  private:

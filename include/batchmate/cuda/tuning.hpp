@@ -23,7 +23,7 @@ struct timed_choice {
 /// How `tune` works.
 struct tuning_options {
   int device = 0;        ///< CUDA's number
-  int rows = 1024;       ///< of the batch that is timed; the next bucket is taken
+  int rows = 1199;       ///< of the batch that is timed; the next bucket is taken
   int max_chunk = 4096;  ///< as in `cudnn_options`: a choice must serve all buckets
   int tile_cells = 128;  ///< as in `cudnn_options`
   int repeats = 30;      ///< timings of each candidate
@@ -47,8 +47,8 @@ inline device_bytes random_numbers(std::size_t count, precision elements, cudaSt
   });
 }
 
-/// Times convolutions of one shape on the current device as an evaluator runs them: in a graph, each reading what
-/// the one before has written where the shape allows it.
+/// Times convolutions of one shape on the current device in a graph, as an evaluator runs them. What they write they do not
+/// read: numbers that go round would grow until they are not finite, which a device may multiply faster than others.
 class convolution_timer {
  public:
   /// Allocates the tensors.
@@ -59,7 +59,8 @@ class convolution_timer {
     auto const numbers = [&](std::size_t count) { return random_numbers(count, e.elements, stream_.get()); };
     std::size_t const inputs = static_cast<std::size_t>(e.inputs),
                       outputs = static_cast<std::size_t>(e.outputs);
-    for (int i = 0; i < 3; ++i) boards_.push_back(numbers(places * std::max(inputs, outputs)));
+    for (int i = 0; i < 2; ++i) inputs_.push_back(numbers(places * inputs));
+    for (int i = 0; i < 2; ++i) boards_.push_back(numbers(places * outputs));
     weights_ = numbers(inputs * outputs * static_cast<std::size_t>(e.kernel * e.kernel));
     bias_ = numbers(outputs);
     workspace_ = allocate_device(max_workspace_bytes);
@@ -72,9 +73,9 @@ class convolution_timer {
     if (!plan || plan->workspace_bytes() > max_workspace_bytes) return -1;
     auto const all = [&] {
       for (std::size_t i = 0; i < in_graph; ++i)
-        plan->run(handle_.get(), boards_[i % 3].get(), weights_.get(),
-                  extents_.residual ? boards_[(i + 2) % 3].get() : nullptr, bias_.get(),
-                  boards_[(i + 1) % 3].get(), workspace_.get());
+        plan->run(handle_.get(), inputs_[i % 2].get(), weights_.get(),
+                  extents_.residual ? boards_[0].get() : nullptr, bias_.get(), boards_[1].get(),
+                  workspace_.get());
     };
     try {
       all();
@@ -104,7 +105,8 @@ class convolution_timer {
 
   convolution_extents extents_;
   cudnn_handle handle_;
-  std::vector<device_bytes> boards_;  // (3) of (N, H, W, C or K)
+  std::vector<device_bytes> inputs_;  // (2) of (N, H, W, C), which take turns
+  std::vector<device_bytes> boards_;  // (2) of (N, H, W, K): residual, output
   device_bytes weights_, bias_, workspace_;
   stream stream_;  // last, so that it finishes before the memory goes
 };

@@ -302,7 +302,7 @@ batching_choice batching_of(job const& wanted, bool shared) {
   std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
   // On a device two groups are under way while the third one is searched.
   int const groups = wanted.groups.value_or(shared ? 3 : 2);
-  // Never more slots than games to play, unless that was asked for.
+  // Enough games for batches of a thousand rows on a device; never more than there are to play, unless that was asked for.
   auto const games = [&](int usual) {
     std::int64_t const enough = std::max(wanted.threads, groups);
     std::int64_t const most = shared ? 24 * usual : usual;

@@ -53,8 +53,7 @@ class onednn {
   void reserve(reservation const& wanted) {
     check_fits(shared_->extents, wanted.layout);
     expects(wanted.max_rows > 0, "onednn: max_rows must be positive, got ", wanted.max_rows);
-    int const rows = chunk(wanted.max_rows);
-    grow(rows);
+    grow(chunk(wanted.max_rows));
     reserved_ = true;
   }
 

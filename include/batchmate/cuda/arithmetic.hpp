@@ -79,15 +79,11 @@ struct dense_shape {
   bool relu;         ///< whether negative outputs become zero
 };
 
-/// Where input i is in a row.
-BATCHMATE_HD inline std::ptrdiff_t dense_input_place(dense_shape const& s, int i) {
-  return static_cast<std::ptrdiff_t>(i / s.block) * s.block_stride + i % s.block;
-}
-
 /// Input i of a row.
 template <class Element>
 BATCHMATE_HD float dense_input_at(dense_shape const& s, Element const* x, int row, int i) {
-  return widen(x[static_cast<std::ptrdiff_t>(row) * s.row_stride + dense_input_place(s, i)]);
+  return widen(
+      x[static_cast<std::ptrdiff_t>(row) * s.row_stride + i / s.block * s.block_stride + i % s.block]);
 }
 
 /// The threads that work on one row of answers together; sums are over lanes, each over every 32nd number.

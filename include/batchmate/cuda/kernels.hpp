@@ -91,13 +91,11 @@ __global__ void dense(dense_shape shape, Element const* x, float const* weights,
   for (int first = 0; first < shape.inputs; first += dense_inputs) {
     // Beyond the last input or row the last one is read again, and not used.
     int const last = shape.inputs - 1;
-    std::ptrdiff_t const place = dense_input_place(shape, min(first + input, last));
     float read[dense_rows / readers], w[dense_inputs];
 #pragma unroll
-    for (int k = 0; k < dense_rows / readers; ++k) {
-      int const row = min(first_row + k * readers + reader, count - 1);
-      read[k] = widen(x[static_cast<std::ptrdiff_t>(row) * shape.row_stride + place]);
-    }
+    for (int k = 0; k < dense_rows / readers; ++k)
+      read[k] = dense_input_at(shape, x, min(first_row + k * readers + reader, count - 1),
+                               min(first + input, last));
 #pragma unroll
     for (int i = 0; i < dense_inputs; ++i)
       w[i] = weights[static_cast<std::ptrdiff_t>(min(first + i, last)) * shape.stride + output];

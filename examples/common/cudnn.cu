@@ -69,9 +69,13 @@ std::string tune_cudnn(batchmate::network const& net, std::string const& precisi
         now.microseconds < 0 ? "does not run" : batchmate::concat(now.microseconds, " us");
     progress(batchmate::concat(cuda::name_of(now.of), " ", cuda::text_of(now.choice), ": ", time));
   };
-  auto const first = cuda::devices();
-  if (!first.empty()) options.device = first[0].number;
-  return cuda::text_of(cuda::tune(cuda::tower_shape_of(net, precision_of(precision)), options));
+  auto const shape = cuda::tower_shape_of(net, precision_of(precision));
+  if (auto const all = cuda::devices(); !all.empty()) {
+    options.device = all[0].number;
+    options.buckets = cuda::batch_buckets(cuda::waves_of(all[0], shape, cuda::pinned_choice(shape)),
+                                          batchmate::cudnn_options{}.max_chunk);
+  }
+  return cuda::text_of(cuda::tune(shape, options));
 }
 
 }  // namespace common

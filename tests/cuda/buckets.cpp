@@ -31,6 +31,11 @@ TEST_CASE("no batch of more than a wave fills less than eight ninths of its wave
   }
 }
 
+TEST_CASE("clusters of eight, of which a device has room for 15 or 16, make smaller waves") {
+  CHECK(batch_buckets({120, 128, 169}, 100).at(3) == 90);
+  CHECK(batch_buckets({128, 128, 169}, 100).at(3) == 96);
+}
+
 TEST_CASE("a batch runs in the least size that holds it") {
   std::vector<int> const sizes{1, 8, 99};
   CHECK(bucket_for(sizes, 1) == 0);

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,11 @@ TEST_CASE(
       REQUIRE(choice);
       CHECK(choice->engine == (p == precision::fp32 ? 11 : 41));
       int plans = 0;
+      std::set<int> sizes;  // whichever multiprocessors the clusters leave idle
+      for (int const multiprocessors : {120, 128, 132})
+        for (int const rows : tower.buckets(8192, multiprocessors)) sizes.insert(rows);
       for (layer const l : all_layers)
-        for (int const rows : tower.buckets(8192)) {
+        for (int const rows : sizes) {
           CAPTURE(tower.channels);
           CAPTURE(name_of(l));
           CAPTURE(rows);
@@ -35,7 +39,7 @@ TEST_CASE(
           CHECK(plan->workspace_bytes() < 4096);
           ++plans;
         }
-      CHECK(plans >= 4 * 20);
+      CHECK(plans >= 4 * 40);
       CHECK(choose_plan(device, shape, tower.buckets()).origin == "pinned");
     }
 }
@@ -77,6 +81,19 @@ TEST_CASE("on an A100, which has no such engine, another precompiled one serves,
     for (layer const l : all_layers) CHECK(plan.of(l).engine == older_gpu_engine);
     CHECK(choose_plan(device, tower.shape(precision::fp32), rows).origin == "pinned");
   }
+}
+
+TEST_CASE("tiles and clusters are read off the knobs") {
+  auto const of = [](int channels) {
+    tiling const t = tiling_of(*pinned_choice({8, channels, 16, 9, 9, precision::fp16}));
+    return std::vector<int>{t.cells, t.cluster_cells, t.cluster_outputs};
+  };
+  CHECK(of(64) == std::vector<int>{256, 8, 1});
+  CHECK(of(128) == std::vector<int>{128, 8, 1});
+  CHECK(of(256) == std::vector<int>{128, 1, 2});
+  tiling const plain = tiling_of(*pinned_choice({8, 64, 16, 9, 9, precision::fp32}));
+  CHECK(plain.cells == 128);
+  CHECK(plain.cluster() == 1);
 }
 
 TEST_CASE("engines that split a sum over blocks are never taken") {

@@ -126,34 +126,61 @@ TEST_CASE_TEMPLATE("unpacked rows are, byte for byte, what the host unpacks" * d
   CHECK(different == 0);
 }
 
-TEST_CASE("a dense layer computes its sums, and a row's bits do not depend on how many rows there are" *
+/// A layer with random weights of its own, over numbers that it shares with others.
+struct random_dense {
+  random_dense(dense_shape const& of, std::uint64_t seed)
+      : shape(of),
+        weights(random_floats(static_cast<std::size_t>(of.inputs * of.stride), seed)),
+        bias(random_floats(static_cast<std::size_t>(of.stride), seed + 1)) {}
+
+  kernels::dense_layer<float> on_device(device_bytes const& x) const {
+    return {shape, at<float const>(x), at<float const>(weights_there), at<float const>(bias_there),
+            at<float>(y)};
+  }
+  std::vector<float> outputs(int rows, cudaStream_t on) const {
+    return from_gpu<float>(y.get(), static_cast<std::size_t>(rows * shape.stride), on);
+  }
+  float expected(std::vector<float> const& x, int row, int o) const {
+    float sum = bias[static_cast<std::size_t>(o)];
+    for (int i = 0; i < shape.inputs; ++i)
+      sum = add_product(dense_input_at(shape, x.data(), row, i),
+                        weights[static_cast<std::size_t>(i * shape.stride + o)], sum);
+    return shape.relu ? std::max(sum, 0.0f) : sum;
+  }
+
+  static constexpr int most = 21;  // rows
+  dense_shape shape;
+  std::vector<float> weights, bias;
+  device_bytes weights_there = on_gpu(weights), bias_there = on_gpu(bias),
+               y = allocate_device(static_cast<std::size_t>(most * shape.stride) * sizeof(float));
+};
+
+TEST_CASE("two dense layers compute their sums, and a row's bits do not depend on how many rows there are" *
           doctest::skip(no_device())) {
-  constexpr int inputs = 150, outputs = 200, stride = 256, most = 21;
-  dense_shape const shape{inputs, outputs, stride, 3, 8, 400, true};
-  auto const x = random_floats(400 * most, 1), weights = random_floats(inputs * stride, 2),
-             bias = random_floats(stride, 3);
-  auto const x_there = on_gpu(x), weights_there = on_gpu(weights), bias_there = on_gpu(bias);
+  constexpr int most = random_dense::most;
+  auto const x = random_floats(400 * most, 1);
+  auto const x_there = on_gpu(x);
+  random_dense const one({150, 200, 256, 3, 8, 400, true}, 2), other({99, 70, 128, 3, 8, 400, false}, 4);
   auto const on = make_stream();
   auto const run = [&](int count) {
-    auto const y = allocate_device(most * stride * sizeof(float));
+    auto const first = one.on_device(x_there), second = other.on_device(x_there);
     kernels::launch("dense", kernels::dense<float>,
-                    dim3(kernels::blocks_for(count, kernels::dense_rows), stride / 128), 128, on.get(), shape,
-                    at<float const>(x_there), at<float const>(weights_there), at<float const>(bias_there),
-                    count, at<float>(y));
-    return from_gpu<float>(y.get(), static_cast<std::size_t>(count * stride), on.get());
+                    dim3(kernels::blocks_for(count, kernels::dense_rows), first.blocks() + second.blocks()),
+                    128, on.get(), first, second, count);
+    return std::vector{one.outputs(count, on.get()), other.outputs(count, on.get())};
   };
   auto const all = run(most);
-  for (int row = 0; row < most; ++row)
-    for (int o = 0; o < outputs; ++o) {
-      float sum = bias[static_cast<std::size_t>(o)];
-      for (int i = 0; i < inputs; ++i)
-        sum = add_product(dense_input_at(shape, x.data(), row, i),
-                          weights[static_cast<std::size_t>(i * stride + o)], sum);
-      REQUIRE(std::abs(all[static_cast<std::size_t>(row * stride + o)] - std::max(sum, 0.0f)) < 1e-4f);
-    }
+  for (std::size_t l = 0; l < 2; ++l) {
+    random_dense const& layer = l == 0 ? one : other;
+    for (int row = 0; row < most; ++row)
+      for (int o = 0; o < layer.shape.outputs; ++o)
+        REQUIRE(std::abs(all[l][static_cast<std::size_t>(row * layer.shape.stride + o)] -
+                         layer.expected(x, row, o)) < 1e-4f);
+  }
   for (int const count : {1, 7, 8, 9, 20}) {
     auto const some = run(count);
-    CHECK(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)) == 0);
+    for (std::size_t l = 0; l < 2; ++l)
+      CHECK(std::memcmp(some[l].data(), all[l].data(), some[l].size() * sizeof(float)) == 0);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/cuda/buckets.hpp>
+#include <batchmate/cuda/choice.hpp>
 #include <batchmate/cuda/plan.hpp>
 
 #include <vector>
@@ -12,8 +13,12 @@ struct known_tower {
   batchmate::cuda::tower_shape shape(batchmate::cuda::precision elements) const {
     return {batchmate::cuda::padded_channels(planes), channels, 16, board, board, elements};
   }
-  std::vector<int> buckets(int most = 4096) const {
-    return batchmate::cuda::batch_buckets({132, 128, board * board}, most);
+  /// With so many of its 132 multiprocessors at work: clusters of eight leave some idle.
+  std::vector<int> buckets(int most = 4096, int multiprocessors = 132) const {
+    auto const tiles =
+        batchmate::cuda::tiling_of(*batchmate::cuda::pinned_choice(shape(batchmate::cuda::precision::fp16)));
+    return batchmate::cuda::batch_buckets(
+        {multiprocessors / tiles.cluster_outputs, tiles.cells, board * board}, most);
   }
 };
 

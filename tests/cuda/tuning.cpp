@@ -42,7 +42,7 @@ TEST_CASE("tuning times every candidate and takes the fastest for each layer" * 
   std::vector<timed_choice> seen;
   tuning_options options;
   options.rows = 200;
-  options.max_chunk = 400;
+  options.buckets = {1, 32, 200, 400};
   options.repeats = 3;
   options.progress = [&](timed_choice const& now) { seen.push_back(now); };
   auto const plan = tune(shape, options);

@@ -176,6 +176,14 @@ cudaError_t cudaSetDevice(int number) {
   return cudaSuccess;
 }
 
+cudaError_t cudaFuncSetAttribute(void const*, cudaFuncAttribute, int) { return cudaSuccess; }
+/// Of a kernel with one block a multiprocessor: a chip of two parts of 18 multiprocessors and six of 16.
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, void const*, cudaLaunchConfig_t const* wanted) {
+  int const size = static_cast<int>(wanted->attrs->val.clusterDim.x);
+  *clusters = 2 * (18 / size) + 6 * (16 / size);
+  return cudaSuccess;
+}
+
 cudaError_t cudaMalloc(void** made, std::size_t bytes) {
   if (spoils_capture()) return said(cudaErrorStreamCaptureUnsupported);
   *made = bytes <= device_memory ? memory_of(device).take(bytes) : nullptr;

@@ -9,23 +9,21 @@
 
 namespace batchmate::cuda {
 
-/// How a device divides a convolution: into tiles of output cells, one a multiprocessor at a time.
+/// How a device divides a convolution: into tiles of output cells, so many of them at a time.
 struct wave_geometry {
-  int multiprocessors;   ///< of the device
-  int tile_cells = 128;  ///< output cells a tile: the M of the matrix product's tile
-  int cells;             ///< H * W of the board
+  int tiles;       ///< that are computed at the same time
+  int tile_cells;  ///< output cells a tile: the M of the matrix product's tile
+  int cells;       ///< H * W of the board
 
   /// The most rows whose tiles fit in w waves.
-  int rows(int waves) const {
-    return static_cast<int>(std::int64_t{waves} * multiprocessors * tile_cells / cells);
-  }
+  int rows(int waves) const { return static_cast<int>(std::int64_t{waves} * tiles * tile_cells / cells); }
 };
 
 /// The batch sizes that plans and graphs are made for, ascending, the last being `most`. A batch runs in the
 /// least that holds it. One wave costs the same however full it is, so sizes beyond one wave are whole waves:
 /// every one up to 16, then every second up to 32, every fourth up to 64 and so on.
 inline std::vector<int> batch_buckets(wave_geometry const& wave, int most) {
-  expects(wave.multiprocessors > 0 && wave.tile_cells > 0 && wave.cells > 0 && most > 0,
+  expects(wave.tiles > 0 && wave.tile_cells > 0 && wave.cells > 0 && most > 0,
           "cudnn: buckets need positive extents");
   std::vector<int> sizes;
   for (int small : {1, 8, 32})

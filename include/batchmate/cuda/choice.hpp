@@ -48,6 +48,27 @@ inline std::optional<engine_choice> pinned_choice(tower_shape const& t) {
   }
 }
 
+/// How an engine divides a convolution among multiprocessors.
+struct tiling {
+  int cells = 128;          ///< output cells a tile
+  int cluster_cells = 1;    ///< tiles of other cells whose multiprocessors work together
+  int cluster_outputs = 1;  ///< tiles of other channels whose multiprocessors do
+  int cluster() const { return cluster_cells * cluster_outputs; }  ///< multiprocessors
+};
+
+/// The tiling of a choice, as far as its knobs tell. That the pinned engine's tile 4 has 256 cells, and others 128, shows in
+/// the numbers of rows from which on cuDNN would split sums if it might; older engines' tiles are taken for 128.
+inline tiling tiling_of(engine_choice const& choice) {
+  tiling found;
+  for (auto const& k : choice.knobs) {
+    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_M) found.cluster_cells = static_cast<int>(k.value);
+    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_N) found.cluster_outputs = static_cast<int>(k.value);
+    if (choice.engine == pinned_engine && k.type == CUDNN_KNOB_TYPE_TILE_SIZE && k.value == 4)
+      found.cells = 256;
+  }
+  return found;
+}
+
 /// Whether an engine with these knobs sums every output in one fixed order: no split sums.
 inline bool sums_in_one_order(engine_choice const& choice) {
   for (auto const& k : choice.knobs) {

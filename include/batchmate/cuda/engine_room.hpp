@@ -3,6 +3,7 @@
 #include <batchmate/cuda/lane.hpp>
 #include <batchmate/cuda/options.hpp>
 #include <batchmate/cuda/timeline.hpp>
+#include <batchmate/cuda/waves.hpp>
 #include <batchmate/eval/concepts.hpp>
 #include <batchmate/eval/heads.hpp>
 #include <batchmate/eval/report.hpp>
@@ -30,12 +31,13 @@ class engine_room {
   engine_room(network const& net, cudnn_options const& options) : options_(checked(options)) {
     std::vector<device_info> const chosen = choose_devices(options.devices);
     packed_network packed(net, options.precision);
+    tower_shape const& shape = packed.shape();
+    auto const inner = options.plan ? options.plan->of(layer::second) : pinned_choice(shape);
     buckets_ = options.fixed_rows > 0
                    ? std::vector<int>{options.fixed_rows}
-                   : batch_buckets({chosen[0].multiprocessors, options.tile_cells, packed.shape().cells()},
-                                   options.max_chunk);
+                   : batch_buckets(waves_of(chosen[0], shape, inner, options.tile_cells), options.max_chunk);
     for (auto const& each : chosen) {
-      tower_plan const plan = machines_.empty() ? choose(each, packed.shape()) : machines_[0]->network.plan();
+      tower_plan const plan = machines_.empty() ? choose(each, shape) : machines_[0]->network.plan();
       machines_.push_back(std::make_unique<machine>(each, packed, plan, options.symmetries));
       machines_.back()->index = machines_.size() - 1;
     }
@@ -86,7 +88,7 @@ class engine_room {
     s.failure = nullptr;
     if (batch.count == 0) return;
     std::lock_guard lock(mutex_);
-    busy_lane& lane = *lanes_[least_busy()];
+    busy_lane& lane = *lanes_[last_lane_ = least_busy()];
     s.chunks = s.bucket_rows = 0;
     s.rows = batch.count;
     try {
@@ -274,10 +276,13 @@ class engine_room {
                net.name, ":", hash);
   }
 
+  /// Of lanes with equally little to do the next after the one that was used last.
   std::size_t least_busy() const {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < lanes_.size(); ++i)
-      if (lanes_[i]->in_flight < lanes_[best]->in_flight) best = i;
+    std::size_t best = (last_lane_ + 1) % lanes_.size();
+    for (std::size_t i = 2; i <= lanes_.size(); ++i)
+      if (std::size_t const other = (last_lane_ + i) % lanes_.size();
+          lanes_[other]->in_flight < lanes_[best]->in_flight)
+        best = other;
     return best;
   }
 
@@ -320,6 +325,7 @@ class engine_room {
   std::vector<std::unique_ptr<machine>> machines_;
   std::deque<slot> slots_;
   std::vector<std::unique_ptr<busy_lane>> lanes_;  // last, so that their work ends before the slots go
+  std::size_t last_lane_ = 0;                      // that was given a batch
   std::atomic<std::uint64_t> network_version_{0};
   std::atomic<std::uint64_t> batches_{0}, rows_{0}, bucket_rows_{0};
 };

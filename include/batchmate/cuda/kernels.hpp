@@ -30,6 +30,10 @@ __device__ inline std::uint64_t device_clock() {
 #endif
 }
 
+/// Is never launched: the driver is asked how many of its blocks would run at the same time.
+template <int = 0>
+__global__ void nothing() {}
+
 /// Notes the time; one thread.
 template <int = 0>
 __global__ void stamp(std::uint64_t* to) {
@@ -71,17 +75,33 @@ __global__ void unpack(std::uint64_t const* rows, row_layout layout, int count, 
 inline constexpr int dense_rows = 16;    ///< rows that a block of `dense` works on
 inline constexpr int dense_inputs = 32;  ///< inputs that it holds at a time
 
-/// A fully connected layer in fp32: y = x * weights + bias, each output's sum over the inputs in ascending order,
-/// from the bias. A block of 128 threads computes as many outputs of 16 rows, so that each weight is read once for
-/// them. All that a thread reads for the next 32 inputs is under way at once: few blocks run, so that nothing else would
-/// hide the latency. Outputs beyond the layer's own come out of zero weights.
+/// A fully connected layer on the device.
 template <class Element>
-__global__ void dense(dense_shape shape, Element const* x, float const* weights, float const* bias, int count,
-                      float* y) {
+struct dense_layer {
+  dense_shape shape;
+  Element const* x;      ///< what `dense_input_at` reads
+  float const* weights;  ///< (inputs, stride)
+  float const* bias;     ///< (stride)
+  float* y;              ///< (B, stride)
+  /// Blocks that share its outputs.
+  __host__ __device__ unsigned blocks() const {
+    return static_cast<unsigned>(shape.stride / packed_network::dense_outputs);
+  }
+};
+
+/// Two fully connected layers in fp32, side by side: y = x * weights + bias, each output's sum over the inputs in ascending
+/// order, from the bias. A block of 128 threads computes as many outputs of 16 rows, so that each weight is read once for
+/// them. All that a thread reads for the next 32 inputs is under way at once, and nothing branches between their products:
+/// few blocks run, so that nothing else would hide the latencies. Outputs beyond a layer's own come out of zero weights.
+template <class Element>
+__global__ void dense(dense_layer<Element> one, dense_layer<Element> other, int count) {
+  bool const is_one = blockIdx.y < one.blocks();
+  auto const [shape, x, weights, bias, y] = is_one ? one : other;
   constexpr int threads = packed_network::dense_outputs, readers = threads / dense_inputs;
   // Four columns more spread the writes over the banks and keep the reads, of 16 bytes, aligned.
   alignas(16) __shared__ float held[dense_inputs][dense_rows + 4];
-  int const output = static_cast<int>(blockIdx.y) * threads + static_cast<int>(threadIdx.x);
+  int const output =
+      static_cast<int>(blockIdx.y - (is_one ? 0 : one.blocks())) * threads + static_cast<int>(threadIdx.x);
   int const first_row = static_cast<int>(blockIdx.x) * dense_rows;
   int const input = static_cast<int>(threadIdx.x) % dense_inputs,
             reader = static_cast<int>(threadIdx.x) / dense_inputs;
@@ -89,7 +109,7 @@ __global__ void dense(dense_shape shape, Element const* x, float const* weights,
 #pragma unroll
   for (int r = 0; r < dense_rows; ++r) sums[r] = bias[output];
   for (int first = 0; first < shape.inputs; first += dense_inputs) {
-    // Beyond the last input or row the last one is read again, and not used.
+    // Beyond the last row that one is read again, and not used; beyond the last input that one, with a weight of 0.
     int const last = shape.inputs - 1;
     float read[dense_rows / readers], w[dense_inputs];
 #pragma unroll
@@ -98,14 +118,14 @@ __global__ void dense(dense_shape shape, Element const* x, float const* weights,
                                min(first + input, last));
 #pragma unroll
     for (int i = 0; i < dense_inputs; ++i)
-      w[i] = weights[static_cast<std::ptrdiff_t>(min(first + i, last)) * shape.stride + output];
+      w[i] =
+          first + i > last ? 0.0f : weights[static_cast<std::ptrdiff_t>(first + i) * shape.stride + output];
     __syncthreads();
 #pragma unroll
     for (int k = 0; k < dense_rows / readers; ++k) held[input][k * readers + reader] = read[k];
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < dense_inputs; ++i) {
-      if (first + i > last) break;
 #pragma unroll
       for (int r = 0; r < dense_rows; ++r) sums[r] = add_product(held[i][r], w[i], sums[r]);
     }

@@ -33,6 +33,7 @@ class lane {
         check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize after the first run");
         if (graphs)
           graphs_.push_back(capture(stream_.get(), [&] { net_.enqueue(*on_, rows, stream_.get()); }));
+        net_.leave_stream();
       }
     });
   }
@@ -48,10 +49,12 @@ class lane {
     kernels::launch("stamp", kernels::stamp<>, 1, 1, stream_.get(), &times->upload_begin);
     copy(on.packed_rows.get(), batch.row(first), n * static_cast<std::size_t>(batch.layout.row_bytes),
          cudaMemcpyHostToDevice, "cudaMemcpyAsync of rows");
-    if (graphs_.empty())
+    if (graphs_.empty()) {
       net_.enqueue(on, buckets_[bucket], stream_.get());
-    else
+      net_.leave_stream();
+    } else {
       check(cudaGraphLaunch(graphs_[bucket].get(), stream_.get()), "cudaGraphLaunch");
+    }
     copy(batch.values + first, on.values.get(), n * sizeof(float), cudaMemcpyDeviceToHost,
          "cudaMemcpyAsync of values");
     copy(batch.priors_of(first), on.priors.get(),

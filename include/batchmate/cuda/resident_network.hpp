@@ -125,8 +125,9 @@ class resident_network {
       enqueue_heads<Element>(on, rows, queue);
     });
     kernels::launch("stamp", kernels::stamp<>, 1, 1, queue, &times->compute_end);
-    check(cudnnSetStream(handle_.get(), loading_.get()), "cudnnSetStream");  // the other may end before this
   }
+  /// Lets go of the stream that was used last: it may end before this.
+  void leave_stream() const { check(cudnnSetStream(handle_.get(), loading_.get()), "cudnnSetStream"); }
 
  private:
   struct prepared {
@@ -182,15 +183,15 @@ class resident_network {
     auto const* const features = reinterpret_cast<Element const*>(on.features.get());
     auto* const logits = reinterpret_cast<float*>(on.logits.get());
     auto* const hidden = reinterpret_cast<float*>(on.hidden.get());
-    auto const dense = [&](char const* name, dense_shape const& shape, Element const* x,
-                           weight_places::dense_place const& at, float* y) {
-      dim3 const grid(kernels::blocks_for(rows, kernels::dense_rows),
-                      static_cast<unsigned>(shape.stride / packed_network::dense_outputs));
-      kernels::launch(name, kernels::dense<Element>, grid, packed_network::dense_outputs, queue, shape, x,
-                      floats_at(at.weights), floats_at(at.bias), rows, y);
+    auto const layer = [&](dense_shape const& shape, Element const* x, weight_places::dense_place const& at,
+                           float* y) {
+      return kernels::dense_layer<Element>{shape, x, floats_at(at.weights), floats_at(at.bias), y};
     };
-    dense("policy", net_.policy(), features, net_.places().policy, logits);
-    dense("value_hidden", net_.hidden(), features + net_.value_channel(), net_.places().hidden, hidden);
+    auto const policy = layer(net_.policy(), features, net_.places().policy, logits);
+    auto const value = layer(net_.hidden(), features + net_.value_channel(), net_.places().hidden, hidden);
+    kernels::launch("dense", kernels::dense<Element>,
+                    dim3(kernels::blocks_for(rows, kernels::dense_rows), policy.blocks() + value.blocks()),
+                    packed_network::dense_outputs, queue, policy, value, rows);
     kernels::answer_arguments const arguments{reinterpret_cast<std::uint64_t const*>(on.packed_rows.get()),
                                               on.layout,
                                               rows,

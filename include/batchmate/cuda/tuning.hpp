@@ -22,11 +22,11 @@ struct timed_choice {
 
 /// How `tune` works.
 struct tuning_options {
-  int device = 0;        ///< CUDA's number
-  int rows = 1199;       ///< of the batch that is timed; the next bucket is taken
-  int max_chunk = 4096;  ///< as in `cudnn_options`: a choice must serve all buckets
-  int tile_cells = 128;  ///< as in `cudnn_options`
-  int repeats = 30;      ///< timings of each candidate
+  int device = 0;   ///< CUDA's number
+  int rows = 1199;  ///< of the batch that is timed; the next bucket is taken
+  std::vector<int>
+      buckets{};     ///< the batch sizes that a choice must serve, ascending; none: that of `rows` alone
+  int repeats = 30;  ///< timings of each candidate
   std::function<void(timed_choice const&)> progress{};  ///< told of every candidate, if set
 };
 
@@ -137,8 +137,7 @@ inline tower_plan tune(tower_shape const& t, tuning_options const& options = {})
       std::find_if(all.begin(), all.end(), [&](auto const& d) { return d.number == options.device; });
   expects(where != all.end(), "cudnn: no device ", options.device, " to tune for",
           why_not.empty() ? "" : ": ", why_not);
-  auto const buckets =
-      batch_buckets({where->multiprocessors, options.tile_cells, t.cells()}, options.max_chunk);
+  auto const buckets = options.buckets.empty() ? std::vector{options.rows} : options.buckets;
   return on_device(options.device, [&] {
     auto const handle = make_cudnn_handle();
     plan_target const target(handle.get());

@@ -50,14 +50,25 @@ try() { # NAME SECONDS COMMAND...: runs it for so long at most with its output k
   return $status
 }
 
+lacks() { # SENTENCE: what is missing for the steps that were asked for
+  echo "gpu.sh: $1; on Debian or Ubuntu 'bash cmake/install-dependencies.sh test' installs all but CUDA and cuDNN"
+  exit 1
+}
+
 build() {
-  local nvcc
+  local nvcc cmake_version program
+  cmake_version="$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*//p')"
+  printf '3.23\n%s\n' "${cmake_version:-0}" | sort -VC || lacks "needs CMake 3.23 or newer, found ${cmake_version:-none}"
+  command -v ninja >/dev/null || lacks "ninja is missing"
   nvcc="$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)"
   # shellcheck disable=SC2086
   try configure 120 cmake --preset cuda -DCMAKE_CUDA_COMPILER="$nvcc" -DBATCHMATE_BUILD_TESTS=ON \
     -DBATCHMATE_BUILD_EXAMPLES=ON -DBATCHMATE_BUILD_BENCHMARKS=ON \
     -DBATCHMATE_WARNINGS_AS_ERRORS=OFF ${CMAKE_ARGS:-} || exit 1
   try build 900 cmake --build --preset cuda --parallel "$(nproc)" || exit 1
+  for program in benchmarks/benchmarks_cuda examples/selfplay examples/tune; do
+    [ -x "build/cuda/$program" ] || lacks "$program was not built, see 'left out' in $out/configure.log"
+  done
 }
 
 tests() {
@@ -82,6 +93,19 @@ benchmarks() { measure benchmarks 590 "$@"; }
 tune() {
   try tune 300 build/cuda/examples/tune --game hex13 --network random:10x128:1 --out "$out/hex13.plan" || return
   cat "$out/hex13.plan"
+  # A plan that lets a row depend on its batch would give other games when batches are cut otherwise.
+  local rows hashes=()
+  for rows in 57 1199; do
+    try "tuned-$rows" 120 build/cuda/examples/selfplay --game hex13 --network random:10x128:1 --plan "$out/hex13.plan" \
+      --simulations 8 --episodes 1536 --batching lockstep --games 1536 --max-batch "$rows" || return
+    hashes+=("$(sed -n "s/^games' hash *//p" "$out/tuned-$rows.log")")
+  done
+  if [ "${hashes[0]}" = "${hashes[1]}" ]; then
+    echo "   the same games at 57 and 1,199 rows a batch"
+  else
+    failed=1
+    echo "   FAILED: games at 57 and 1,199 rows a batch differ: with this plan a row depends on its batch"
+  fi
   measure tuned 200 --benchmark_filter=reference_job "--plan=$out/hex13.plan"
 }
 

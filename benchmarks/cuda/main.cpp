@@ -3,6 +3,7 @@
 #include "groups.hpp"
 
 #include <common/cudnn.hpp>
+#include <common/processors.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +11,6 @@
 #include <exception>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -27,9 +27,9 @@ class table_at_the_end : public benchmark::ConsoleReporter {
   }
   void Finalize() override {
     ConsoleReporter::Finalize();
-    char const* const columns[] = {"boards/s", "batch",        "TFLOP/s",        "gemm_share",
-                                   "ratio",    "device_share", "transfer_share", "boards/game",
-                                   "games/s",  "device_MiB"};
+    char const* const columns[] = {"boards/s",    "batch",   "fill",         "TFLOP/s",
+                                   "gemm_share",  "ratio",   "device_share", "transfer_share",
+                                   "boards/game", "games/s", "device_MiB"};
     std::printf("\n%-52s", "benchmark");
     for (char const* column : columns) std::printf("%15s", column);
     for (Run const& run : all_) {
@@ -62,7 +62,7 @@ bool take(std::string_view argument, std::string_view name, double& to) {
 
 gpu_run take_flags(std::vector<char*>& arguments) {
   gpu_run run;
-  double threads = std::max(1u, std::thread::hardware_concurrency());
+  double threads = common::processors();
   std::erase_if(arguments, [&](char const* argument) {
     std::string_view const text = argument;
     if (text.starts_with("--plan=")) {

@@ -6,6 +6,7 @@
 #include <common/flags.hpp>
 #include <common/games.hpp>
 #include <common/interrupt.hpp>
+#include <common/processors.hpp>
 
 #include <match/match.hpp>
 
@@ -255,7 +256,7 @@ void write_summary(std::string const& file, std::string const& text) {
 
 int main(int argc, char** argv) {
   job wanted;
-  wanted.match.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  wanted.match.threads = common::processors();
   typed in;
   CLI::App app{
       "Plays a match between two networks or two settings, both colours from every opening, many games at "

@@ -1,5 +1,6 @@
 #include <common/flags.hpp>
 #include <common/games.hpp>
+#include <common/processors.hpp>
 #include <selfplay/job.hpp>
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <limits>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -327,7 +327,7 @@ batching_choice batching_of(job const& wanted, bool shared) {
 
 std::variant<job, int> parse_flags(int argc, char** argv) {
   job wanted;
-  wanted.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  wanted.threads = common::processors();
   typed in;
   CLI::App app(
       "Plays games against itself, all of them asking the network together, and writes what was learnt.",

@@ -134,6 +134,7 @@ class match_worker {
 
   /// Plays the move that the search has found.
   void move(one_game& game) {
+    decision_ = {};
     game.trees[game.to_move].decide(decision_);
     game.position.play(decision_.action);
     game.actions.push_back(decision_.action);
@@ -277,7 +278,12 @@ match_facts play_match(match_settings const& settings, scoreboard& board) {
   };
   {
     std::vector<std::jthread> others;
-    for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
+    try {
+      for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
+    } catch (...) {  // the others would play all games
+      board.give_up();
+      throw;
+    }
     work(0);
   }
   if (failure) std::rethrow_exception(failure);

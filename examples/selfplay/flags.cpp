@@ -290,6 +290,10 @@ void note_unused(CLI::App const& app, job const& wanted) {
     note_unused(app, "--evaluator " + wanted.evaluator.kind, {"--network", "--precision"});
   if (wanted.batching == "immediate" || wanted.batching == "per-tree")
     note_unused(app, "--batching " + wanted.batching, {"--games", "--max-batch"});
+  if (wanted.batching != "auto" && wanted.batching != "overlapped" && wanted.batching != "shared-queue")
+    note_unused(app, "--batching " + wanted.batching, {"--groups"});
+  if (wanted.batching != "shared-queue")
+    note_unused(app, "--batching " + wanted.batching, {"--processors", "--deadline"});
   if (wanted.out.empty())
     note_unused(app, "no --out",
                 {"--overwrite", "--resume", "--shard-rows", "--sync", "--keep", "--wait-for-disk"});
@@ -304,7 +308,7 @@ batching_choice batching_of(job const& wanted, bool shared) {
   int const groups = wanted.groups.value_or(shared ? 3 : 2);
   // Enough games for batches of a thousand rows on a device; never more than there are to play, unless that was asked for.
   auto const games = [&](int usual) {
-    std::int64_t const enough = std::max(wanted.threads, groups);
+    std::int64_t const enough = std::max(wanted.threads, name == "lockstep" ? 1 : groups);
     std::int64_t const most = shared ? 24 * usual : usual;
     std::int64_t const share = wanted.episodes > 0 ? wanted.rank.share_of(wanted.episodes) : most;
     return wanted.games.value_or(static_cast<int>(std::min(most, std::max(share, enough))));

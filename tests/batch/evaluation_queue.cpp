@@ -7,19 +7,37 @@
 
 #include <doctest/doctest.h>
 
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <exception>
 #include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace bm = batchmate;
 using namespace std::chrono_literals;
+
+namespace {
+std::atomic<int> threads_left = 1 << 30;  // that this program may still start
+}
+
+/// Stands before the C library's: a container may have no thread to spare.
+extern "C" int pthread_create(pthread_t* thread, pthread_attr_t const* attributes, void* (*start)(void*),
+                              void* argument) noexcept {
+  static auto const real =
+      reinterpret_cast<int (*)(pthread_t*, pthread_attr_t const*, void* (*)(void*), void*)>(
+          dlsym(RTLD_NEXT, "pthread_create"));
+  return threads_left-- > 0 ? real(thread, attributes, start, argument) : EAGAIN;
+}
 
 namespace {
 
@@ -169,4 +187,17 @@ TEST_CASE("a finished position and settings out of range are refused") {
   using queue_of_nim = bm::evaluation_queue<nim, fake_network>;
   CHECK_THROWS_AS(queue_of_nim(fake_network{}, {.max_batch = 0}), bm::contract_error);
   CHECK_THROWS_AS(queue_of_nim(fake_network{}, {.processors = 0}), bm::contract_error);
+}
+
+TEST_CASE("a queue that cannot have its threads ends those that it has, and says so") {
+  for (int const left : {0, 1, 2, 3, 4}) {
+    CAPTURE(left);
+    auto const before = threads_left.exchange(left);
+    if (left < 4)
+      CHECK_THROWS_AS((bm::evaluation_queue<nim, fake_network>(fake_network{}, {.processors = 2})),
+                      std::system_error);
+    else
+      CHECK_NOTHROW((bm::evaluation_queue<nim, fake_network>(fake_network{}, {.processors = 2})));
+    threads_left = before;
+  }
 }

@@ -3,6 +3,7 @@
 // BAD NOT_COPYABLE: batchmate::game: must be trivially copyable (plain members only)
 // BAD NO_DEFAULT: batchmate::game: needs a default constructor, the start position
 // BAD NO_ACTIONS: batchmate::game: needs 'static constexpr int num_actions'
+// BAD TOO_MANY_ACTIONS: batchmate::game: num_actions must be 1 to 65535
 // BAD NO_INPUT: batchmate::game: needs 'static constexpr batchmate::shape input{planes, rows, columns}'
 // BAD NO_PLIES: batchmate::game: needs 'static constexpr int max_plies', the longest game in plies
 // BAD NO_LEGAL: batchmate::game: needs 'batchmate::action_set<num_actions> legal_actions() const'
@@ -18,7 +19,9 @@
 namespace bm = batchmate;
 
 struct nim {
-#ifndef NO_ACTIONS
+#ifdef TOO_MANY_ACTIONS
+  static constexpr int num_actions = 65536;
+#elif !defined(NO_ACTIONS)
   static constexpr int num_actions = 3;
 #endif
 #ifndef NO_INPUT

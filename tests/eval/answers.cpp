@@ -27,12 +27,18 @@ struct one_row {
 
 }  // namespace
 
-TEST_CASE("sums of any length agree with adding up") {
+TEST_CASE("sums and least numbers of any length agree with adding up and looking") {
   for (int n : {0, 1, 7, 8, 9, 16, 23, 169}) {
     std::vector<float> x(static_cast<std::size_t>(n));
     double expected = 0;
     for (int i = 0; i < n; ++i) expected += x[static_cast<std::size_t>(i)] = static_cast<float>(i % 5) / 8;
-    CHECK(bm::sum_of(x.data(), n) == expected);  // multiples of 1/8: exact
+    CHECK(bm::sum_and_least(x.data(), n).sum == expected);  // multiples of 1/8: exact
+    CHECK(bm::sum_and_least(x.data(), n).least == 0);
+    for (int i = 0; i < n; ++i) {
+      x[static_cast<std::size_t>(i)] -= 1;
+      CHECK(bm::sum_and_least(x.data(), n).least == static_cast<float>(i % 5) / 8 - 1);
+      x[static_cast<std::size_t>(i)] += 1;
+    }
   }
 }
 
@@ -67,6 +73,17 @@ TEST_CASE("values outside [-1, 1], priors that do not sum to 1 and NaN are the e
     CHECK_THROWS_WITH_AS(row.check(), doctest::Contains("evaluator fake: row 0: expected priors"),
                          bm::evaluation_error);
   }
+}
+
+TEST_CASE("negative priors are the evaluator's fault, and rows are counted from where the caller says") {
+  one_row row;
+  row.priors[0] = -0.25f;
+  row.priors[1] = 0.75f;
+  bm::batch<nim> const rows{1, &row.position, &row.row, &row.value, row.priors};
+  CHECK_THROWS_WITH_AS(
+      bm::check_answers(rows, fake_network{}, 11),
+      doctest::Contains("evaluator fake: row 11: expected priors that are not negative, found -0.25"),
+      bm::evaluation_error);
 }
 
 TEST_CASE("a position without legal actions is the game's fault") {

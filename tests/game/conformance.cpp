@@ -102,6 +102,11 @@ struct forgetful : nim {  // encode depends on more than the object
 struct spilling : nim {  // the bits beyond the ten cells
   void encode(bm::plane_bits<input>& planes) const { planes.words[0] = ~std::uint64_t{0}; }
 };
+struct straying : nim {  // a plane that there is not
+  void encode(bm::plane_bits<input>& planes) const {
+    for (int i = 0; i < stones; ++i) planes.set(stones % 2, 0, i);
+  }
+};
 struct too_many : nim {
   bm::action_set<3> legal_actions() const {
     auto legal = nim::legal_actions();
@@ -222,6 +227,8 @@ TEST_CASE("a game with a planted fault is told what it breaks") {
   CHECK(contains(complaint<throwing>(), "expected no exception, found one that says 'three stones'"));
   CHECK(contains(complaint<forgetful>(), "a difference in encode"));
   CHECK(contains(complaint<spilling>(), "expected no bit beyond the cells of plane 0"));
+  CHECK(contains(complaint<straying>(),
+                 "expected encode to set cells of its 1 planes of 1 x 10, found one beyond"));
   CHECK(contains(complaint<too_many>(), "expected no legal action beyond num_actions"));
   CHECK(contains(complaint<shared>(), "a copy of the bytes"));
   CHECK(contains(complaint<random_play>(), "expected a replay of the same actions"));
@@ -261,7 +268,8 @@ TEST_CASE("an extra that is not whole is reported rather than ignored") {
 
 TEST_CASE("a complaint names the game, the game's number and the ply") {
   CHECK(complaint<endless>() ==
-        std::string("game ") + typeid(endless).name() +
-            ", game 0, ply 3: expected an end within max_plies, 3, found a game that goes on");
+        "game (anonymous namespace)::endless, game 0, ply 3: expected an end within max_plies, 3, found a "
+        "game that "
+        "goes on");
   CHECK(contains(complaint<same_keys>(), "game tictactoe, game 0, ply 1: "));
 }

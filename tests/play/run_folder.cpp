@@ -310,6 +310,16 @@ TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked"
   other.identity["seed"] = "4";
   CHECK_THROWS_WITH_AS(bm::run_folder<G>(other, {}),
                        doctest::Contains("cannot resume: the run has \"seed\": \"3\""), bm::file_error);
+  auto const refused = [&](char const* message, auto change) {
+    settings changed = in(folder, earlier::resume);
+    change(changed);
+    CHECK_THROWS_WITH_AS(bm::run_folder<G>(changed, {}), doctest::Contains(message), bm::file_error);
+  };
+  refused("\"search\": \"s\", expected \"t\"", [](settings& s) { s.shards.search = "t"; });
+  refused("\"evaluator\": \"e\", expected \"f\"", [](settings& s) { s.shards.evaluator = "f"; });
+  refused("\"shard_rows\": \"128\", expected \"256\"", [](settings& s) { s.shards.max_rows = 256; });
+  refused("\"stride\": nothing, expected \"2\"", [](settings& s) { s.stride = 2; });
+  refused("\"first_episode\": nothing, expected \"1\"", [](settings& s) { s.first_episode = 1; });
   other.before = earlier::remove;
   {
     bm::run_folder<G> run(other, {});
@@ -456,7 +466,7 @@ TEST_CASE(
   for (auto const& [what, expected] : {std::pair(trouble::throws, "planned failure"),
                                        std::pair(trouble::stuck, "neither a result nor a legal"),
                                        std::pair(trouble::endless, "is not finished after max_plies"),
-                                       std::pair(trouble::no_value, "ends with")}) {
+                                       std::pair(trouble::no_value, "result is nan")}) {
     troubled::what = what;
     ended_by([] { return fake_network{}; }, expected);
   }

@@ -9,12 +9,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -45,7 +47,7 @@ std::vector<bm::any_evaluator<G>> evaluators(threaded_network::settings with = {
 }
 
 /// A game that keeps its contract or breaks it in a chosen way.
-enum class breach { none, too_long, stuck };
+enum class breach { none, too_long, stuck, not_a_number };
 template <breach Breach>
 struct flawed_nim : nim {
   bm::action_set<3> legal_actions() const {
@@ -56,35 +58,66 @@ struct flawed_nim : nim {
     nim::play(action);
     if (Breach == breach::too_long) stones = 10;
   }
+  std::uint64_t key() const { return static_cast<std::uint64_t>(stones); }
+  std::optional<float> result() const {
+    if (Breach == breach::not_a_number && stones == 0) return std::nanf("");
+    return nim::result();
+  }
 };
 
-/// A search that plays an action that is not legal once few stones are left.
-struct illegal_search {
+/// A search that asks about its root alone and keeps its contract, or breaks it in a chosen way near the end of a game.
+enum class slip {
+  none,
+  illegal_action,
+  illegal_policy,
+  empty_policy,
+  negative_policy,
+  not_a_number,
+  idle,
+  greedy
+};
+struct slipping_search {
+  slip kind = slip::none;
+
   int max_rows() const { return 1; }
   template <bm::game G>
   std::size_t tree_bytes() const {
     return sizeof(tree<G>);
   }
-  std::string identity() const { return "illegal"; }
+  std::string identity() const { return "slipping"; }
 
   template <bm::game G>
   class tree {
    public:
-    explicit tree(illegal_search const&) {}
-    void start(bm::random_key, int) { asked_ = answered_ = false; }
+    explicit tree(slipping_search const& settings) : kind_(settings.kind) {}
+    void start(bm::random_key, int ply) { ply_ = ply, answered_ = false; }
+    void advance(int) { start({}, ply_ + 1); }
     void collect(G const& root, bm::row_range<G>& out) {
-      out.next() = root;
-      out.push();
       stones_ = root.stones;
+      if (slips(slip::idle)) return;
+      do {
+        out.next() = root;
+        out.push();
+      } while (slips(slip::greedy));
     }
     void absorb(bm::batch<G> const&) { answered_ = true; }
     bool done() const { return answered_; }
-    void decide(bm::decision<G>& outcome) const { outcome.action = stones_ < 2 ? 2 : 0; }
-    void advance(int) { answered_ = false; }
+    /// Writes what is not as it should be only: no move may see what the one before has left.
+    void decide(bm::decision<G>& outcome) const {
+      outcome.action = slips(slip::illegal_action) ? 2 : 0;
+      outcome.policy[0] = slips(slip::empty_policy) ? 0.0f : 1.0f;
+      if (slips(slip::illegal_policy)) outcome.policy = {0.5f, 0, 0.5f};
+      if (slips(slip::negative_policy)) outcome.policy = {1.5f, -0.5f, 0};
+      if (slips(slip::not_a_number)) outcome.value = std::nanf("");
+      if (ply_ % 2 == 0 && stones_ > 2) outcome.policy = {0.5f, 0.5f, 0};
+      if (ply_ == 3) outcome.full = false;
+    }
 
    private:
-    bool asked_ = false, answered_ = false;
-    int stones_ = 0;
+    bool slips(slip kind) const { return kind_ == kind && stones_ <= 2; }
+    slip kind_;
+    int ply_ = 0, stones_ = 0;
+    bool answered_ = false;
   };
 };
 
@@ -360,17 +393,44 @@ TEST_CASE("a game that breaks its contract is told so") {
   }
 }
 
-TEST_CASE("a search that plays an illegal move is told so") {
-  for (int threads : {1, 2}) {
-    bm::self_play play{nim{}, illegal_search{}, bm::lockstep{.games = 4}, bm::uniform{}};
-    CHECK_THROWS_WITH_AS(play.run({.episodes = 10, .threads = threads}, ignore),
-                         doctest::Contains("action 2 at ply 9"), bm::contract_error);
-  }
+TEST_CASE("a search that breaks its contract is told so") {
+  std::pair<slip, char const*> const slips[] = {
+      {slip::illegal_action, "search: chose action 2 at ply 8 of episode"},
+      {slip::illegal_policy, "sums to 1 over the legal actions, found 0.5 of 1 there at ply 8 of episode"},
+      {slip::empty_policy, "sums to 1 over the legal actions, found 0 of 0 there at ply 8 of episode"},
+      {slip::negative_policy, "found 1 of 1 there, some of it negative, at ply 8 of episode"},
+      {slip::not_a_number, "search: expected a value in [-1, 1], found nan at ply 8 of episode"},
+      {slip::idle, "search: collect pushed no row and is not done, at ply 8 of episode"},
+      {slip::greedy, "search: asks for more rows than the batch has left"}};
+  for (int threads : {1, 2})
+    for (auto const& [kind, message] : slips) {
+      CAPTURE(message);
+      bm::self_play play{nim{}, slipping_search{kind}, bm::lockstep{.games = 4}, bm::uniform{}};
+      CHECK_THROWS_WITH_AS(play.run({.episodes = 10, .threads = threads}, ignore), doctest::Contains(message),
+                           bm::contract_error);
+    }
+}
+
+TEST_CASE("a move's decision begins anew: none sees what the one before has left") {
+  bm::self_play play{nim{}, slipping_search{}, bm::lockstep{.games = 4}, bm::uniform{}};
+  play.run({.episodes = 10}, [](bm::sample<nim> const& s) {
+    bool const both = s.ply % 2 == 0 && s.position.stones > 2;
+    CHECK(s.policy == (both ? std::array{0.5f, 0.5f, 0.0f} : std::array{1.0f, 0.0f, 0.0f}));
+    CHECK(s.full == (s.ply != 3));
+  });
+}
+
+TEST_CASE_TEMPLATE("a game whose result is not a number is told so, whatever the search", S, bm::puct,
+                   bm::gumbel, bm::puct_graph, bm::top_k) {
+  bm::self_play play{flawed_nim<breach::not_a_number>{}, S{}, bm::lockstep{.games = 3}, bm::uniform{}};
+  CHECK_THROWS_WITH_AS(play.run({.episodes = 10}, ignore),
+                       doctest::Contains("result is nan, expected -1 to 1"), bm::contract_error);
 }
 
 TEST_CASE("bad options and settings are refused") {
   auto play = players<nim>(bm::lockstep{}, fake_network{});
   CHECK_THROWS_AS(play.run({.threads = 0}, ignore), bm::contract_error);
+  CHECK_THROWS_AS(play.memory(0), bm::contract_error);
   CHECK_THROWS_AS(play.run({.episodes = -1}, ignore), bm::contract_error);
   CHECK_THROWS_AS(play.run({.stride = 0}, ignore), bm::contract_error);
   CHECK_THROWS_AS(players<nim>(bm::lockstep{.games = 0}, fake_network{}).run({}, ignore), bm::contract_error);
@@ -384,6 +444,8 @@ TEST_CASE("a run that could need more memory than its limit is refused before it
   auto play = players<bm::connect4>(bm::lockstep{.games = 100}, fake_network{}, 100);
   std::size_t const planned = play.memory(2).total();
   CHECK(planned > 100 * 101 * sizeof(bm::tree_node));
+  CHECK(players<nim>(bm::lockstep{.games = (1 << 30) + 1, .max_batch = 64}, fake_network{}).memory().total() >
+        std::size_t{1} << 31);
   CHECK(play.run({.episodes = 1, .threads = 2, .memory_limit = planned}, ignore).planned_bytes == planned);
   CHECK_THROWS_WITH_AS(play.run({.episodes = 1, .threads = 2, .memory_limit = planned - 1}, ignore),
                        doctest::Contains("memory limit"), bm::contract_error);

@@ -101,9 +101,14 @@ class evaluation_queue {
     needs_planes_ = batchmate::needs_planes(evaluator);
     add_evaluators(std::move(evaluator));
     add_batches();
-    threads_.emplace_back([this] { collect(); });
-    for (int p = 0; p < settings.processors; ++p) threads_.emplace_back([this, p] { process(p); });
-    threads_.emplace_back([this] { distribute(); });
+    try {
+      threads_.emplace_back([this] { collect(); });
+      for (int p = 0; p < settings.processors; ++p) threads_.emplace_back([this, p] { process(p); });
+      threads_.emplace_back([this] { distribute(); });
+    } catch (...) {  // those that have begun wait for work, and would for ever
+      close();
+      throw;
+    }
   }
   evaluation_queue(evaluation_queue const&) = delete;
   evaluation_queue& operator=(evaluation_queue const&) = delete;

@@ -47,7 +47,7 @@ struct reservation {
 ///    heap);
 ///  - `std::size_t memory_bytes(reservation const&) const`: what one copy allocates (0).
 ///
-/// Ships: `uniform`, `rollout`, `reference`, the decorator `cached`; `onednn` and `cudnn` from their own headers.
+/// Ships: `uniform`, `rollout`, `reference`, the decorators `cached` and `symmetric`; `onednn` and `cudnn` from their own headers.
 template <class E, class G>
 concept evaluator_for = game<G> && std::movable<E> &&
     requires(E& evaluator, E const& fixed, int slot, batch<G> const& rows) {
@@ -118,16 +118,18 @@ std::size_t memory_bytes(E const& evaluator, reservation const& wanted) {
 /// True for every evaluator of G; for any other type a compile error whose first sentence says what is missing.
 template <class E, class G>
 consteval bool require_evaluator() {
-  static_assert(
-      requires(E & e, batch<G> const& rows) { e.submit(0, rows); },
-      "batchmate::evaluator: needs 'void submit(int slot, batchmate::batch<Game> const& batch)'");
-  static_assert(
-      requires(E & e) { e.wait(0); }, "batchmate::evaluator: needs 'void wait(int slot)'");
-  static_assert(
-      requires(E const& e) {
-        { e.identity() } -> std::convertible_to<std::string>;
-      },
-      "batchmate::evaluator: needs 'std::string identity() const'");
+  if constexpr (game<G>) {  // what is no game has been told so
+    static_assert(
+        requires(E & e, batch<G> const& rows) { e.submit(0, rows); },
+        "batchmate::evaluator: needs 'void submit(int slot, batchmate::batch<Game> const& batch)'");
+    static_assert(
+        requires(E & e) { e.wait(0); }, "batchmate::evaluator: needs 'void wait(int slot)'");
+    static_assert(
+        requires(E const& e) {
+          { e.identity() } -> std::convertible_to<std::string>;
+        },
+        "batchmate::evaluator: needs 'std::string identity() const'");
+  }
   return evaluator_for<E, G>;
 }
 

@@ -65,7 +65,7 @@ struct rollout {
   template <game G>
   static float play_on(G position, random_stream& random) {
     for (float sign = 1;; sign = -sign) {
-      if (std::optional<float> const result = position.result()) return sign * *result;
+      if (std::optional<float> const result = checked_result(position)) return sign * *result;
       auto const legal = position.legal_actions();
       auto const chosen = random.below(static_cast<std::uint32_t>(legal.count()));
       position.play(legal.nth(static_cast<int>(chosen)));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
 #include <batchmate/core/planes.hpp>
 
 #include <concepts>
@@ -21,7 +22,7 @@ inline constexpr float loss = -1.0f, draw = 0.0f, win = 1.0f;
 /// object is a position, a default-constructed one the usual start.
 ///
 /// A type G models `game` if it is trivially copyable, default-constructible, and has
-///  1. `static constexpr int num_actions`: A, actions are the integers 0 to A - 1;
+///  1. `static constexpr int num_actions`: A, 1 to 65,535; actions are the integers 0 to A - 1;
 ///  2. `static constexpr shape input`: planes, rows and columns of what a network sees;
 ///  3. `static constexpr int max_plies`: no game is longer than this;
 ///  4. `action_set<num_actions> legal_actions() const`: not empty while `result()` is empty;
@@ -46,6 +47,16 @@ concept game =
       { fixed.result() } -> std::same_as<std::optional<float>>;
       { fixed.encode(planes) };
     };
+
+/// The result of a position, as `result()` gives it. Throws `contract_error` for one outside [-1, 1], NaN above all: it
+/// would spread through a search.
+template <game G>
+std::optional<float> checked_result(G const& position) {
+  std::optional<float> const found = position.result();
+  if (found)
+    expects(*found >= loss && *found <= win, "game: a position's result is ", *found, ", expected -1 to 1");
+  return found;
+}
 
 /// A game that also shows the network numbers that are no planes (komi, say): `static constexpr int num_globals`
 /// and `void encode_globals(float* out) const`, which writes that many.
@@ -108,6 +119,7 @@ consteval bool require_game() {
   static_assert(std::default_initializable<G>, "batchmate::game: needs a default constructor, the start position");
   static_assert(requires { { G::num_actions } -> std::convertible_to<int>; },
                 "batchmate::game: needs 'static constexpr int num_actions'");
+  static_assert(G::num_actions > 0 && G::num_actions < 65536, "batchmate::game: num_actions must be 1 to 65535");
   static_assert(requires { { G::input } -> std::convertible_to<shape>; },
                 "batchmate::game: needs 'static constexpr batchmate::shape input{planes, rows, columns}'");
   static_assert(requires { { G::max_plies } -> std::convertible_to<int>; },

@@ -4,10 +4,14 @@
 #include <batchmate/core/random.hpp>
 #include <batchmate/game/concepts.hpp>
 
+#include <cxxabi.h>
+
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,9 +49,15 @@ struct position_view {
   plane_bits<G::input> planes;             ///< encoded from zeroed planes
   float globals[num_globals<G> + 1] = {};  ///< (num_globals + 1), the last is 0
   std::uint64_t key = 0;                   ///< 0 for a game without
+  bool beyond = false;                     ///< `encode` wrote behind the last plane
 
   explicit position_view(G const& position) : legal(position.legal_actions()), result(position.result()) {
-    position.encode(planes);
+    struct {
+      plane_bits<G::input> planes, behind;
+    } encoded;
+    position.encode(encoded.planes);
+    planes = encoded.planes;
+    beyond = !(encoded.behind == plane_bits<G::input>{});
     if constexpr (game_with_globals<G>) position.encode_globals(globals);
     if constexpr (game_with_key<G>) key = position.key();
   }
@@ -103,11 +113,19 @@ class game_checker {
     throw contract_error(concat("game ", game_name(), place, ": expected ", expected));
   }
 
+  /// A type's name as people write it.
+  static std::string readable(char const* mangled) {
+    int failed = 0;
+    std::unique_ptr<char, decltype(&std::free)> const name(
+        abi::__cxa_demangle(mangled, nullptr, nullptr, &failed), &std::free);
+    return failed ? mangled : name.get();
+  }
+
   static std::string game_name() {
     if constexpr (game_with_text<G>)
       return G::name();
     else
-      return typeid(G).name();
+      return readable(typeid(G).name());
   }
 
   void check_constants() const {
@@ -229,6 +247,8 @@ class game_checker {
       holds((seen.planes.words[(plane + 1) * seen.planes.words_per_plane - 1] & ~bit_set<cells>::last_mask) ==
                 0,
             "no bit beyond the cells of plane ", plane, ", found one");
+    holds(!seen.beyond, "encode to set cells of its ", G::input.planes, " planes of ", G::input.rows, " x ",
+          G::input.columns, ", found one beyond");
     for (float g : seen.globals) holds(std::isfinite(g), "finite globals, found ", g);
     if constexpr (game_with_key<G>) {
       auto const [known, fresh] = by_key_.try_emplace(seen.key, seen);

@@ -6,6 +6,8 @@
 #include <batchmate/play/statistics.hpp>
 #include <batchmate/search/concepts.hpp>
 
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 namespace batchmate {
@@ -79,7 +81,7 @@ class game_slot {
   template <class E>
   void absorb(batch<G> const& answered, E const& evaluator) {
     batch<G> const mine = answered.slice(first_row_, rows_);
-    check_answers(mine, evaluator);
+    check_answers(mine, evaluator, first_row_);
     tree_.absorb(mine);
     rows_ = 0;
   }
@@ -99,6 +101,8 @@ class game_slot {
       tree_.collect(position_, out);
       rows_ = out.used() - first_row_;
       if (rows_ > 0) return false;
+      expects(tree_.done(), "search: collect pushed no row and is not done, at ply ", played_.samples.size(),
+              " of episode ", played_.number);
     }
     return false;
   }
@@ -121,6 +125,7 @@ class game_slot {
  private:
   /// Plays the move the search decided on; true if that ends the game.
   bool make_move(worker_counters& counters) {
+    decision_ = {};
     tree_.decide(decision_);
     int const ply = static_cast<int>(played_.samples.size());
     if (decision_.resign && ply > 0) {
@@ -131,18 +136,38 @@ class game_slot {
                 position_.legal_actions().test(decision_.action),
             "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
             ", which is not legal there");
+    check_decision(ply);
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
                                plan_.network, decision_.full, decision_.surprise, decision_.value, 0,
                                decision_.policy});
     counters.simulations += static_cast<std::uint64_t>(decision_.simulations);
     position_.play(decision_.action);
-    if (position_.result()) return true;
+    if (checked_result(position_)) return true;
     expects(ply + 1 < G::max_plies, "game: episode ", played_.number,
             " is not finished after max_plies = ", G::max_plies, " plies");
     expects(position_.legal_actions().any(), "game: episode ", played_.number,
             " has neither a result nor a legal action after ", ply + 1, " plies");
     tree_.advance(decision_.action);
     return false;
+  }
+
+  /// Throws `contract_error` unless what the search says of its root is what `decision` promises of it.
+  void check_decision(int ply) const {
+    auto const where = [&] { return concat(" at ply ", ply, " of episode ", played_.number); };
+    if (!(std::abs(decision_.value) <= 1.0001f)) [[unlikely]]
+      throw contract_error(concat("search: expected a value in [-1, 1], found ", decision_.value, where()));
+    auto const legal = position_.legal_actions();
+    float sum = 0, of_legal = 0;
+    bool negative = false;
+    for (float const share : decision_.policy) {
+      sum += share;
+      negative |= share < 0;
+    }
+    legal.for_each([&](int action) { of_legal += decision_.policy[static_cast<std::size_t>(action)]; });
+    if (negative || !(std::abs(sum - 1) < 0.01f) || !(std::abs(of_legal - 1) < 0.01f)) [[unlikely]]
+      throw contract_error(concat(
+          "search: expected a policy that is not negative and sums to 1 over the legal actions, found ",
+          of_legal, " of ", sum, " there", negative ? ", some of it negative," : "", where()));
   }
 
   typename S::template tree<G> tree_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/batch/concepts.hpp>
+#include <batchmate/core/error.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -27,6 +28,7 @@ struct run_layout {
 
   /// `max_rows` of the search and whether the evaluator is shared decide together with the plan.
   run_layout(batch_plan wanted, int workers, int max_rows, bool shared) : plan(wanted), threads(workers) {
+    expects(threads > 0, "self_play: threads must be positive, got ", threads);
     expects(plan.games > 0 && plan.groups > 0, "batching: a plan needs at least one game and one group");
     workers_per_batch = shared && plan.common ? threads : 1;
     evaluators = shared ? 1 : threads;

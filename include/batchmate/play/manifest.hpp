@@ -68,7 +68,7 @@ inline void check_same_run(std::filesystem::path const& folder, run_settings con
     if (value(there, name) != value(now, name))
       throw file_error(concat((folder / manifest_name).string(), ": cannot resume: the run has \"",
                               printable(name), "\": ", value(there, name), ", expected ", value(now, name),
-                              ", and its games would change"));
+                              "; a run goes on with the settings that it began with"));
 }
 
 /// Keeps other processes out of a folder while it lives.

@@ -27,8 +27,10 @@ struct run_folder_settings {
   /// What to do with the data of an earlier run.
   enum class earlier { refuse, resume, remove };
 
-  shard_settings shards{};         ///< `folder` is made if need be; `first_shard` is not used
-  run_settings identity{};         ///< all that decides the games and the files; the same on every resumption
+  shard_settings shards{};  ///< `folder` is made if need be; `first_shard` is not used
+  /// All that decides the games and the files, the same on every resumption. What `shards`, `first_episode` and `stride` say
+  /// is added; an entry here with the name of one of those stands for it.
+  run_settings identity{};
   std::int64_t first_episode = 0;  ///< number of the run's first
   std::int64_t stride = 1;         ///< between numbers
   earlier before = earlier::refuse;
@@ -131,6 +133,20 @@ class run_files {
   std::filesystem::path const& folder() const { return settings_.shards.folder; }
   std::filesystem::path journal_path() const { return folder() / "journal"; }
 
+  /// What must be the same when the run is resumed: the settings that it was given, and what is known without them.
+  run_settings identity() const {
+    run_settings all = settings_.identity;
+    shard_settings const& s = settings_.shards;
+    all.insert({{"game", std::string(G::name())},
+                {"search", s.search},
+                {"evaluator", s.evaluator},
+                {"seed", std::to_string(s.seed)},
+                {"shard_rows", std::to_string(s.max_rows)}});
+    if (settings_.stride != 1) all.insert({"stride", std::to_string(settings_.stride)});
+    if (settings_.first_episode != 0) all.insert({"first_episode", std::to_string(settings_.first_episode)});
+    return all;
+  }
+
   /// Locks the folder and reads what is there; how much lies in shards.
   run_progress open() {
     trying_again([&] { make_folder(folder()); });
@@ -146,7 +162,7 @@ class run_files {
     if (settings_.before == earlier::refuse && (there || has_journal))
       throw file_error(folder().string() +
                        ": holds the data of an earlier run; resume it, overwrite it, or take another folder");
-    if (there) check_same_run(folder(), *there, settings_.identity);
+    if (there) check_same_run(folder(), *there, identity());
     return there && has_journal ? recover() : begin();
   }
 
@@ -155,7 +171,7 @@ class run_files {
       throw file_error(concat((folder() / shard_name(shard)).string(), ": is of a run whose ", manifest_name,
                               " or journal is gone; overwrite it, or take another folder"));
     });
-    trying_again([&] { save_manifest(folder(), settings_.identity); });
+    trying_again([&] { save_manifest(folder(), identity()); });
     replace_journal({});
     return {};
   }

@@ -37,22 +37,22 @@ class self_play {
   /// The most memory that a run with this many threads can take.
   memory_plan memory(int threads = 1) const {
     run_layout const l = layout(threads);
-    auto const times = [](int n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
+    auto const times = [](std::int64_t n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
     memory_plan m;
     m.trees = times(l.plan.games, game_slot<G, S>::bytes(search_));
-    m.episodes = times(window * l.plan.games, sizeof(episode<G>) + G::max_plies * sizeof(sample<G>));
+    m.episodes =
+        times(std::int64_t{window} * l.plan.games, sizeof(episode<G>) + G::max_plies * sizeof(sample<G>));
     m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;
   }
 
   /// Plays `options.episodes` games; `sink` is called with every `episode<G> const&`, or with every
-  /// `sample<G> const&`, from worker threads, never by two at once. Blocks until done. An exception of the
+  /// `sample<G> const&`, from worker threads or the one that called this, never by two at once. Blocks until done. An exception of the
   /// game, the search, the evaluator or the sink ends the run and is thrown here; `contract_error` if the
   /// memory limit is too small. `others` are runs that begun games come from and leave to.
   template <class Sink>
   statistics run(run_options const& options, Sink&& sink, relays<G> others = {}) {
-    expects(options.threads > 0, "self_play: threads must be positive, got ", options.threads);
     expects(options.episodes >= 0, "self_play: episodes must not be negative, got ", options.episodes);
     expects(options.stride > 0, "self_play: stride must be positive, got ", options.stride);
     run_layout const l = layout(options.threads);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
 #include <batchmate/core/random.hpp>
 #include <batchmate/eval/batch.hpp>
 
@@ -43,8 +44,11 @@ class row_range {
   bool full() const { return used_ == capacity_; }  ///< no row is free
   int used() const { return used_; }                ///< rows filled so far
 
-  /// The position of the next free row, for a search to build its leaf in; only while not `full()`.
-  G& next() { return positions_[used_]; }
+  /// The position of the next free row, for a search to build its leaf in. Throws `contract_error` if all are `full()`.
+  G& next() {
+    expects(!full(), "search: asks for more rows than the batch has left: ", capacity_);
+    return positions_[used_];
+  }
 
   /// Keeps the position in `next()`, which is not finished, as a row to be evaluated.
   void push() {
@@ -123,7 +127,7 @@ struct decision {
 ///       been absorbed;
 ///     - `void absorb(batch<G> const& mine)`: takes the answers for exactly the rows of the last `collect`, in order;
 ///     - `bool done() const`: the search of this move has ended;
-///     - `void decide(decision<G>&) const`: its outcome, once done;
+///     - `void decide(decision<G>&) const`: its outcome, once done, in place of a default one;
 ///     - `void advance(int action)`: the action was played; the next search is that of the position after it;
 ///  3. `template <game G> std::size_t tree_bytes() const`: what a tree takes, itself and all it allocates;
 ///  4. `std::string identity() const`: name and settings, everything that changes games.
@@ -155,19 +159,21 @@ concept search_for = game<G> && std::copyable<S> &&
 /// True for every search of G; for any other type a compile error whose first sentence says what is missing.
 template <class S, class G>
 consteval bool require_search() {
-  static_assert(
-      requires { typename S::template tree<G>; },
-      "batchmate::search: needs a nested 'template <batchmate::game Game> class tree', which takes this "
-      "game");
-  static_assert(
-      requires(S const& s) {
-        { s.max_rows() } -> std::convertible_to<int>;
-      },
-      "batchmate::search: needs 'int max_rows() const', the most rows of one tree in one step");
-  static_assert(
-      search_for<S, G>,
-      "batchmate::search: tree needs start, collect, absorb, done, decide and advance, and the settings "
-      "tree_bytes and identity, as search/concepts.hpp lists them");
+  if constexpr (game<G>) {  // what is no game has been told so
+    static_assert(
+        requires { typename S::template tree<G>; },
+        "batchmate::search: needs a nested 'template <batchmate::game Game> class tree', which takes this "
+        "game; puct_graph takes those alone that have 'std::uint64_t key() const'");
+    static_assert(
+        requires(S const& s) {
+          { s.max_rows() } -> std::convertible_to<int>;
+        },
+        "batchmate::search: needs 'int max_rows() const', the most rows of one tree in one step");
+    static_assert(
+        search_for<S, G>,
+        "batchmate::search: tree needs start, collect, absorb, done, decide and advance, and the settings "
+        "tree_bytes and identity, as search/concepts.hpp lists them");
+  }
   return true;
 }
 

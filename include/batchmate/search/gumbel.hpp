@@ -1,6 +1,7 @@
 #pragma once
 
 #include <batchmate/core/error.hpp>
+#include <batchmate/eval/answers.hpp>
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/improved_policy.hpp>
 #include <batchmate/search/node_arena.hpp>
@@ -75,12 +76,14 @@ struct gumbel {
   /// Throws `contract_error` for a field out of range.
   void check() const {
     expects(simulations > 0, "gumbel: simulations must be positive, got ", simulations);
-    expects(simulations <= 1 << 30, "gumbel: simulations must be at most 2^30, got ", simulations);
+    expects(simulations <= 1 << 22, "gumbel: simulations must be at most 4194304, got ", simulations);
     expects(max_considered > 0, "gumbel: max_considered must be positive, got ", max_considered);
-    expects(c_visit >= 0 && std::isfinite(c_visit), "gumbel: c_visit must not be negative, got ", c_visit);
-    expects(c_scale >= 0 && std::isfinite(c_scale), "gumbel: c_scale must not be negative, got ", c_scale);
-    expects(noise_scale >= 0 && std::isfinite(noise_scale), "gumbel: noise_scale must not be negative, got ",
-            noise_scale);
+    expects(c_visit >= 0 && std::isfinite(c_visit), "gumbel: c_visit must be finite and not negative, got ",
+            c_visit);
+    expects(c_scale >= 0 && std::isfinite(c_scale), "gumbel: c_scale must be finite and not negative, got ",
+            c_scale);
+    expects(noise_scale >= 0 && std::isfinite(noise_scale),
+            "gumbel: noise_scale must be finite and not negative, got ", noise_scale);
     expects(sampling_plies >= 0, "gumbel: sampling_plies must not be negative, got ", sampling_plies);
     expects(root_symmetries > 0, "gumbel: root_symmetries must be positive, got ", root_symmetries);
     expects(leaves > 0 && leaves <= 1024, "gumbel: leaves must be 1 to 1024, got ", leaves);
@@ -267,7 +270,7 @@ class gumbel::tree {
         if (!position.result()) return send(n, out);
         arena_[n].state = node_state::terminal;
       }
-      if (arena_[n].state == node_state::terminal) return back_up(n, *position.result());
+      if (arena_[n].state == node_state::terminal) return back_up(n, *checked_result(position));
     }
   }
 
@@ -282,17 +285,8 @@ class gumbel::tree {
     if (n == 0) return child;  // the root has no use for it
     // Added up anew each time: a difference can be more wrong than a small sum is large.
     tree_node const& at = arena_[n];
-    unvisited_[n] = sum_of(arena_.priors(at) + at.num_children, at.num_edges - at.num_children);
+    unvisited_[n] = sum_and_least(arena_.priors(at) + at.num_children, at.num_edges - at.num_children).sum;
     return child;
-  }
-
-  static float sum_of(float const* values, int count) {
-    std::array<float, 8> sums{};  // eight, so that no addition waits for the one before
-    int i = 0;
-    for (; i + 8 <= count; i += 8)
-      for (int k = 0; k < 8; ++k) sums[k] += values[i + k];
-    for (int k = 0; i < count; ++i, ++k) sums[k] += values[i];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
   }
 
   void send(std::uint32_t leaf, row_range<G>& out) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
 #include <batchmate/core/macros.hpp>
 
 #include <algorithm>
@@ -42,7 +43,7 @@ struct tree_node {
 ///
 ///     nodes    (max_nodes)               parents come before their children
 ///     edges    (max_nodes * actions)     prior and action of every legal move, a block a node, greatest priors first
-///     children (4 * max_nodes)           q, u and index of the visited ones, a block a node that doubles as it grows
+///     children (8 * max_nodes)           q, u and index of the visited ones, a block a node that doubles as it grows
 ///
 /// A node's visited children are always its first edges, so that selection looks at these and one more.
 class node_arena {
@@ -55,6 +56,8 @@ class node_arena {
         q_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
         u_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
         child_(std::make_unique_for_overwrite<std::uint32_t[]>(8 * std::size_t{max_nodes_})) {
+    expects(edges(max_nodes, num_actions) >> 32 == 0, "search: ", max_nodes, " nodes of ", num_actions,
+            " actions are too many: there is room for 4294967295 edges");
     clear();
   }
 

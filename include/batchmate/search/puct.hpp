@@ -201,7 +201,7 @@ class puct::tree {
       }
       n = arena_.add_child(n);
       if (at.num_children == sorted_at_first) sort_unvisited<G::num_actions>(arena_, at);
-      if (auto const result = position.result()) {
+      if (auto const result = checked_result(position)) {
         arena_[n].own_value = *result;
         arena_[n].state = node_state::terminal;
       }

@@ -190,7 +190,7 @@ class puct_graph::tree {
       node& next = nodes_[n];
       if (next.visits == 0) {
         leaf_ = n;
-        auto const result = position.result();
+        auto const result = checked_result(position);
         if (!result) return true;
         next.own_value = next.value = *result;
         next.visits = 1;

@@ -84,8 +84,10 @@ struct top_k {
     }
     expects(rows <= 1 << 20, "top_k: the last level must have at most 1048576 positions, got ", rows);
     expects(root_symmetries > 0, "top_k: root_symmetries must be positive, got ", root_symmetries);
-    expects(temperature >= 0, "top_k: temperature must not be negative, got ", temperature);
-    expects(target_temperature > 0, "top_k: target_temperature must be positive, got ", target_temperature);
+    expects(temperature >= 0 && std::isfinite(temperature),
+            "top_k: temperature must be finite and not negative, got ", temperature);
+    expects(target_temperature > 0 && std::isfinite(target_temperature),
+            "top_k: target_temperature must be finite and positive, got ", target_temperature);
   }
 };
 
@@ -111,7 +113,7 @@ class top_k::tree {
     for (; next_ < static_cast<int>(nodes_.size()) && !out.full(); ++next_) {
       G& position = out.next();
       replay(next_, root, position);
-      if (auto const result = next_ > 0 ? position.result() : std::nullopt) {
+      if (auto const result = next_ > 0 ? checked_result(position) : std::nullopt) {
         nodes_[next_].value = *result;
         nodes_[next_].resolved = true;
       } else {

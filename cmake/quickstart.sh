@@ -9,7 +9,8 @@ cmake --preset host -DBATCHMATE_BUILD_TESTS=OFF -DBATCHMATE_BUILD_BENCHMARKS=OFF
 cmake --build --preset host --target selfplay
 
 if (($# == 0)); then
-  set -- --game connect4 --network shipped --search puct --simulations 100 --episodes 200 --out out/quickstart
+  set -- --game connect4 --network shipped --search puct --simulations 100 --episodes 200 --out out/quickstart \
+    --overwrite
 fi
 echo "+ build/host/examples/selfplay $*"
 exec build/host/examples/selfplay "$@"

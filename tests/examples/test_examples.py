@@ -1,4 +1,4 @@
-"""The small example programs do what they say: hello, engine, own_evaluator, own_search, analyse and play."""
+"""The small example programs do what they say: hello, with_network, engine, own_evaluator, own_search, analyse, play."""
 import json
 import os
 import re
@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 EXAMPLES = Path(os.environ["BATCHMATE_EXAMPLES_DIR"])
+SOURCES = Path(__file__).resolve().parents[2]
 NETWORK = "random:2x8:1"
 FIRST_MOVE = ["--evaluator", "uniform", "--simulations", "1"]  # a player who takes the first legal move
 EMPTY = "/".join(["." * 7] * 6) + " x"
@@ -17,7 +18,8 @@ def run(name, *flags, stdin=""):
     program = EXAMPLES / name
     if not program.exists():
         raise unittest.SkipTest(f"{name} was not built")
-    done = subprocess.run([program, *flags], input=stdin, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([program, *flags], input=stdin, capture_output=True, text=True, timeout=300,
+                          cwd=SOURCES)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -58,6 +60,14 @@ class HelloTest(Example):
 
     def test_prints_the_same_games_again(self):
         self.assertEqual(self.output("hello"), self.output("hello"))
+
+
+class WithNetworkTest(Example):
+    def test_evaluates_the_positions_of_its_games_together(self):
+        rate, rows = map(float, re.search(r"^(\d+) positions/s in batches of ([0-9.]+)$", self.output("with_network"),
+                                          re.M).groups())
+        self.assertGreater(rate, 0)
+        self.assertGreater(rows, 2)
 
 
 class EngineTest(Example):

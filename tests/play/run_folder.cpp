@@ -318,8 +318,8 @@ TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked"
   refused("\"search\": \"s\", expected \"t\"", [](settings& s) { s.shards.search = "t"; });
   refused("\"evaluator\": \"e\", expected \"f\"", [](settings& s) { s.shards.evaluator = "f"; });
   refused("\"shard_rows\": \"128\", expected \"256\"", [](settings& s) { s.shards.max_rows = 256; });
-  refused("\"stride\": nothing, expected \"2\"", [](settings& s) { s.stride = 2; });
-  refused("\"first_episode\": nothing, expected \"1\"", [](settings& s) { s.first_episode = 1; });
+  refused("\"rank\": nothing, expected \"0\"", [](settings& s) { s.stride = 2; });
+  refused("\"rank\": nothing, expected \"1\"", [](settings& s) { s.first_episode = 1; });
   other.before = earlier::remove;
   {
     bm::run_folder<G> run(other, {});

@@ -142,8 +142,9 @@ class run_files {
                 {"evaluator", s.evaluator},
                 {"seed", std::to_string(s.seed)},
                 {"shard_rows", std::to_string(s.max_rows)}});
-    if (settings_.stride != 1) all.insert({"stride", std::to_string(settings_.stride)});
-    if (settings_.first_episode != 0) all.insert({"first_episode", std::to_string(settings_.first_episode)});
+    if (settings_.stride != 1 || settings_.first_episode != 0)  // several processes share the episodes
+      all.insert(
+          {{"rank", std::to_string(settings_.first_episode)}, {"ranks", std::to_string(settings_.stride)}});
     return all;
   }
 

@@ -100,7 +100,7 @@ tune() {
       --simulations 8 --episodes 1536 --batching lockstep --games 1536 --max-batch "$rows" || return
     hashes+=("$(sed -n "s/^games' hash *//p" "$out/tuned-$rows.log")")
   done
-  if [ "${hashes[0]}" = "${hashes[1]}" ]; then
+  if [ -n "${hashes[0]}" ] && [ "${hashes[0]}" = "${hashes[1]}" ]; then
     echo "   the same games at 57 and 1,199 rows a batch"
   else
     failed=1

@@ -2,6 +2,7 @@
 
 #include <batchmate/cuda/plan.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -61,8 +62,8 @@ struct tiling {
 inline tiling tiling_of(engine_choice const& choice) {
   tiling found;
   for (auto const& k : choice.knobs) {
-    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_M) found.cluster_cells = static_cast<int>(k.value);
-    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_N) found.cluster_outputs = static_cast<int>(k.value);
+    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_M) found.cluster_cells = std::max(1, static_cast<int>(k.value));
+    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_N) found.cluster_outputs = std::max(1, static_cast<int>(k.value));
     if (choice.engine == pinned_engine && k.type == CUDNN_KNOB_TYPE_TILE_SIZE && k.value == 4)
       found.cells = 256;
   }

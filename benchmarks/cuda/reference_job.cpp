@@ -2,7 +2,7 @@
 #include "device_alone.hpp"
 #include "groups.hpp"
 
-#include <utility>
+#include <algorithm>
 
 namespace batchmate::benchmarks {
 namespace {
@@ -15,12 +15,6 @@ common::cudnn_evaluator evaluator_of(gpu_run const& run) {
 int usual_rows(common::cudnn_evaluator const& evaluator) {
   auto const buckets = evaluator.buckets();
   return *std::min(std::lower_bound(buckets.begin(), buckets.end(), 1150), buckets.end() - 1);
-}
-
-/// Games that were finished, and half of each of those in flight: all begin at the same time, so that those that were
-/// finished alone would be too few for the boards.
-double games_done(statistics const& s, int in_flight) {
-  return static_cast<double>(s.episodes) + 0.5 * in_flight;
 }
 
 /// Runs the reference job: hex13, 10 blocks of 128 channels, `top_k` with widths 6,10.
@@ -82,7 +76,9 @@ void add_reference_job(gpu_run const& run) {
     state.counters["alone_boards/s"] = alone.boards / alone.seconds;
     state.counters["ratio"] = s.boards_per_second() / (alone.boards / alone.seconds);
     if (s.episodes < 2 * games) return;  // too short a run to say
-    double const finished = games_done(s, games);
+    // All games begin at the same time: those that were finished alone would be too few for the boards, so half of each in
+    // flight is added.
+    double const finished = static_cast<double>(s.episodes) + 0.5 * games;
     state.counters["boards/game"] = static_cast<double>(s.boards) / finished;
     state.counters["minutes_for_500000_games"] = 500000 / (finished / s.seconds) / 60;
   });

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
-#include <string>
+#include <istream>
 #include <thread>
 
 namespace common {

@@ -99,6 +99,7 @@ int check_game(G position, bm::puct const& settings) {
     int const rows = search_one_move(tree, position, network, buffer, settings.leaves);
     CHECK((!known || rows == 0));
     proven += check_proofs(tree.nodes(), 0, position);
+    found = {};
     tree.decide(found);
     if (bm::is_proven(tree.nodes()[0].state)) {
       CHECK(found.value == solve(position));

@@ -132,11 +132,11 @@ class game_slot {
       if (plan_.may_resign) return played_.resigned = true;
       if (played_.would_resign < 0) played_.would_resign = ply;
     }
-    expects(decision_.action >= 0 && decision_.action < G::num_actions &&
-                position_.legal_actions().test(decision_.action),
+    auto const legal = position_.legal_actions();
+    expects(decision_.action >= 0 && decision_.action < G::num_actions && legal.test(decision_.action),
             "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
             ", which is not legal there");
-    check_decision(ply);
+    check_decision(ply, legal);
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
                                plan_.network, decision_.full, decision_.surprise, decision_.value, 0,
                                decision_.policy});
@@ -152,11 +152,10 @@ class game_slot {
   }
 
   /// Throws `contract_error` unless what the search says of its root is what `decision` promises of it.
-  void check_decision(int ply) const {
+  void check_decision(int ply, actions_of<G> const& legal) const {
     auto const where = [&] { return concat(" at ply ", ply, " of episode ", played_.number); };
     if (!(std::abs(decision_.value) <= 1.0001f)) [[unlikely]]
       throw contract_error(concat("search: expected a value in [-1, 1], found ", decision_.value, where()));
-    auto const legal = position_.legal_actions();
     float sum = 0, of_legal = 0;
     bool negative = false;
     for (float const share : decision_.policy) {

@@ -158,7 +158,6 @@ class gumbel::tree {
     outcome.value = std::clamp(static_cast<float>(value), -1.0f, 1.0f);
     outcome.raw_value = root.own_value;
     outcome.simulations = finished_;
-    outcome.policy = {};
     double surprise = 0;
     for (int i = 0; i < root.num_edges; ++i) {
       outcome.policy[arena_.actions(root)[i]] = static_cast<float>(policy[i]);

@@ -49,15 +49,13 @@ struct tree_node {
 class node_arena {
  public:
   node_arena(int max_nodes, int num_actions)
-      : max_nodes_(static_cast<std::uint32_t>(max_nodes)),
+      : max_nodes_((check(max_nodes, num_actions), static_cast<std::uint32_t>(max_nodes))),
         nodes_(std::make_unique_for_overwrite<tree_node[]>(max_nodes_)),
         priors_(std::make_unique_for_overwrite<float[]>(edges(max_nodes, num_actions))),
         actions_(std::make_unique_for_overwrite<std::uint16_t[]>(edges(max_nodes, num_actions))),
         q_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
         u_(std::make_unique_for_overwrite<float[]>(8 * std::size_t{max_nodes_})),
         child_(std::make_unique_for_overwrite<std::uint32_t[]>(8 * std::size_t{max_nodes_})) {
-    expects(edges(max_nodes, num_actions) >> 32 == 0, "search: ", max_nodes, " nodes of ", num_actions,
-            " actions are too many: there is room for 4294967295 edges");
     clear();
   }
 
@@ -155,6 +153,10 @@ class node_arena {
   }
 
  private:
+  static void check(int max_nodes, int num_actions) {
+    expects(edges(max_nodes, num_actions) >> 32 == 0, "search: ", max_nodes, " nodes of ", num_actions,
+            " actions are too many: there is room for 4294967295 edges");
+  }
   static std::size_t edges(int max_nodes, int num_actions) {
     return static_cast<std::size_t>(max_nodes) * static_cast<std::size_t>(num_actions);
   }

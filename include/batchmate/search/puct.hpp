@@ -76,7 +76,6 @@ class puct::tree {
     outcome.simulations = descents_;
     outcome.full = full_;
     outcome.resign = outcome.value < settings_.resign_below;
-    outcome.policy = {};
     std::array<float, G::num_actions> weights;  // of the root's children
     float const total = weigh_moves(weights.data());
     for (int i = 0; i < root.num_children && total > 0; ++i) outcome.policy[actions[i]] = weights[i] / total;

@@ -91,7 +91,6 @@ class puct_graph::tree {
     outcome.simulations = descents_;
     outcome.full = full_;
     outcome.resign = outcome.value < settings_.resign_below;
-    outcome.policy = {};
     std::array<float, G::num_actions> weights;
     float const total = weigh_moves(weights.data());
     surprise_sum surprise;

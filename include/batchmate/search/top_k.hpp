@@ -149,7 +149,6 @@ class top_k::tree {
   void decide(decision<G>& outcome) const {
     outcome.value = nodes_[0].value;
     outcome.simulations = static_cast<int>(nodes_.size()) - 1;
-    outcome.policy = {};
     float best = -2, sum = 0;
     for_root_moves([&](node const& n) {
       if (-n.value > best) best = -n.value, outcome.action = n.action;

@@ -72,8 +72,9 @@ std::string tune_cudnn(batchmate::network const& net, std::string const& precisi
   auto const shape = cuda::tower_shape_of(net, precision_of(precision));
   if (auto const all = cuda::devices(); !all.empty()) {
     options.device = all[0].number;
-    options.buckets = cuda::batch_buckets(cuda::waves_of(all[0], shape, cuda::pinned_choice(shape)),
-                                          batchmate::cudnn_options{}.max_chunk);
+    options.buckets = [shape, on = all[0]](cuda::engine_choice const& inner) {
+      return cuda::batch_buckets(cuda::waves_of(on, shape, inner), batchmate::cudnn_options{}.max_chunk);
+    };
   }
   return cuda::text_of(cuda::tune(shape, options));
 }

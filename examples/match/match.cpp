@@ -40,7 +40,7 @@ and their interval and the sequential test are worked out from pairs of games.
 
 /// Everything that the flags say.
 struct job {
-  std::string game = "connect4";
+  std::string game = common::default_game("connect4");
   match_settings match;
   std::optional<sprt> test;
   double confidence = 0.95;  ///< of the interval of Elo

@@ -129,6 +129,7 @@ class match_worker {
       tree.collect(game.position, rows);
       game.rows = rows.used() - game.first_row;
       if (game.rows > 0) return;
+      batchmate::expects(tree.done(), "search: collect pushed no row and is not done, in game ", game.number);
     }
   }
 

@@ -184,6 +184,19 @@ TEST_CASE("two dense layers compute their sums, and a row's bits do not depend o
   }
 }
 
+TEST_CASE("a dense layer passes on what is no number, whatever its ReLU" * doctest::skip(no_device())) {
+  auto x = random_floats(400, 1);
+  x[0] = INFINITY, x[1] = -INFINITY;
+  auto const x_there = on_gpu(x);
+  random_dense layer({150, 200, 256, 3, 8, 400, true}, 2);
+  std::fill(layer.weights.begin(), layer.weights.end(), 1.0f);
+  layer.weights_there = on_gpu(layer.weights);
+  auto const on = make_stream();
+  auto const both = layer.on_device(x_there);
+  kernels::launch("dense", kernels::dense<float>, dim3(1, 2 * both.blocks()), 128, on.get(), both, both, 1);
+  CHECK(std::isnan(layer.outputs(1, on.get())[0]));
+}
+
 TEST_CASE("values and priors are those of the host's arithmetic, and faults are told" *
           doctest::skip(no_device())) {
   answered of;

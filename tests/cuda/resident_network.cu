@@ -50,6 +50,7 @@ answers answers_of(resident_network const& net, filled_batch<position>& batch, i
   check(cudaMemcpyAsync(on.packed_rows.get(), batch.rows.data(), batch.rows.size() * sizeof(batch.rows[0]),
                         cudaMemcpyHostToDevice, stream.get()),
         "cudaMemcpyAsync");
+  resident_network::visit const here(net);
   net.enqueue(on, rows, stream.get());
   return {from_gpu<float>(on.values.get(), batch.rows.size(), stream.get()),
           from_gpu<float>(on.priors.get(), batch.rows.size() * 50, stream.get())};

@@ -20,14 +20,15 @@ TEST_CASE("there are several candidates for the reference job's tower, all of wh
   auto const tower = known_towers()[2];
   auto const shape = tower.shape(precision::fp16);
   auto const rows = tower.buckets(1024);
-  auto const found = choices_for_all(device, shape, layer::second, rows);
+  auto found = choices_for(device, shape, layer::second, rows);
+  std::erase_if(found,
+                [&](auto const& each) { return !works_for_all(device, shape, layer::second, each, rows); });
   CHECK(found.size() >= 10);
   CHECK(found[0] == *pinned_choice(shape));
   std::set<std::string> different;
   for (auto const& each : found) {
     different.insert(text_of(each));
     CHECK(sums_in_one_order(each));
-    CHECK(works_for_all(device, shape, layer::second, each, rows));
   }
   CHECK(different.size() == found.size());
 }
@@ -42,18 +43,22 @@ TEST_CASE("tuning times every candidate and takes the fastest for each layer" * 
   std::vector<timed_choice> seen;
   tuning_options options;
   options.rows = 200;
-  options.buckets = {1, 32, 200, 400};
+  options.buckets = [](engine_choice const& inner) {
+    return inner.knobs.size() % 2 == 0 ? std::vector{1, 32, 200, 400} : std::vector{1, 48, 240};
+  };
   options.repeats = 3;
   options.progress = [&](timed_choice const& now) { seen.push_back(now); };
   auto const plan = tune(shape, options);
   CHECK(plan.origin == "tuned");
   CHECK(parse_plan(text_of(plan), "text") == plan);
+  int const rows = options.buckets(plan.of(layer::second)).size() == 4 ? 200 : 240;
   for (layer const l : all_layers) {
     double best = 1e30, taken = 0;
     for (auto const& each : seen)
       if (each.of == l && each.microseconds >= 0) {
-        best = std::min(best, each.microseconds);
-        if (each.choice == plan.of(l)) taken = each.microseconds;
+        best = std::min(best, each.a_row());
+        if (each.choice == plan.of(l)) taken = each.a_row();
+        if (l != layer::second) CHECK(each.rows == rows);
       }
     CHECK(taken == best);
     CHECK(best > 0);

@@ -122,6 +122,16 @@ TEST_CASE("improved policies are those of the formulas as written") {
   }
 }
 
+TEST_CASE(
+    "a value of the network far above all moves, all visited, changes nothing") {
+  position const p{1, {0.5, 0.3, 0.2}, {0.01, 0.02, 0}, {1, 1, 1}, {.c_visit = 50, .c_scale = 60}};
+  in_arena const node(p);
+  std::array<double, 3> policy{};
+  double const value = bm::improved_policy(node.arena, 0, p.sigma, policy.data());
+  CHECK(policy[1] == doctest::Approx(1));
+  CHECK(value == doctest::Approx(2 * 0.02 - 1));
+}
+
 TEST_CASE("the edge taken is that whose visits lag most behind the improved policy") {
   bm::random_stream random{bm::random_key{2}};
   int unvisited = 0;

@@ -224,6 +224,7 @@ class engine_room {
     expects(o.max_chunk >= 1 && o.max_chunk <= 8192, "cudnn: max_chunk must be 1 to 8192, got ", o.max_chunk);
     expects(o.fixed_rows >= 0 && o.fixed_rows <= 8192, "cudnn: fixed_rows must be 0 to 8192, got ",
             o.fixed_rows);
+    expects(o.tile_cells >= 0, "cudnn: tile_cells must not be negative, got ", o.tile_cells);
     return o;
   }
 

@@ -134,7 +134,7 @@ __global__ void dense(dense_layer<Element> one, dense_layer<Element> other, int 
   for (int r = 0; r < dense_rows; ++r)
     if (first_row + r < count)
       y[static_cast<std::ptrdiff_t>(first_row + r) * shape.stride + output] =
-          shape.relu ? fmaxf(sums[r], 0.0f) : sums[r];
+          shape.relu && sums[r] < 0 ? 0.0f : sums[r];  // NaN stays
 }
 
 /// What `answer` reads and writes.

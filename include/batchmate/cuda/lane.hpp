@@ -29,11 +29,11 @@ class lane {
       check(cudaMemsetAsync(on_->packed_rows.get(), 0, row_bytes, stream_.get()), "cudaMemsetAsync of rows");
       for (int const rows : buckets_) {
         net_.prepare(rows);
+        resident_network::visit const here(net_);
         net_.enqueue(*on_, rows, stream_.get());
         check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize after the first run");
         if (graphs)
           graphs_.push_back(capture(stream_.get(), [&] { net_.enqueue(*on_, rows, stream_.get()); }));
-        net_.leave_stream();
       }
     });
   }
@@ -50,8 +50,8 @@ class lane {
     copy(on.packed_rows.get(), batch.row(first), n * static_cast<std::size_t>(batch.layout.row_bytes),
          cudaMemcpyHostToDevice, "cudaMemcpyAsync of rows");
     if (graphs_.empty()) {
+      resident_network::visit const here(net_);
       net_.enqueue(on, buckets_[bucket], stream_.get());
-      net_.leave_stream();
     } else {
       check(cudaGraphLaunch(graphs_[bucket].get(), stream_.get()), "cudaGraphLaunch");
     }

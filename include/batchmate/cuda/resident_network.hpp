@@ -126,8 +126,18 @@ class resident_network {
     });
     kernels::launch("stamp", kernels::stamp<>, 1, 1, queue, &times->compute_end);
   }
-  /// Lets go of the stream that was used last: it may end before this.
-  void leave_stream() const { check(cudnnSetStream(handle_.get(), loading_.get()), "cudnnSetStream"); }
+  /// Lets go of the stream that was used meanwhile when it ends, however that comes about: the stream may end before the
+  /// network. Not within a capture.
+  class visit {
+   public:
+    explicit visit(resident_network const& net) : net_(net) {}
+    visit(visit const&) = delete;
+    visit& operator=(visit const&) = delete;
+    ~visit() { cudnnSetStream(net_.handle_.get(), net_.loading_.get()); }
+
+   private:
+    resident_network const& net_;
+  };
 
  private:
   struct prepared {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,16 +18,20 @@ namespace batchmate::cuda {
 struct timed_choice {
   layer of = layer::stem;   ///< the convolution that it computed
   engine_choice choice;     ///< the candidate
-  double microseconds = 0;  ///< one convolution, the median of all repeats
+  int rows = 0;             ///< of the batch: the candidate's own bucket
+  double microseconds = 0;  ///< one convolution, the median of all repeats; negative if it does not run
+
+  double a_row() const { return microseconds / rows; }  ///< microseconds
 };
 
 /// How `tune` works.
 struct tuning_options {
   int device = 0;   ///< CUDA's number
   int rows = 1199;  ///< of the batch that is timed; the next bucket is taken
-  std::vector<int>
-      buckets{};     ///< the batch sizes that a choice must serve, ascending; none: that of `rows` alone
-  int repeats = 30;  ///< timings of each candidate
+  /// The batch sizes, ascending, that an evaluator has if the blocks' convolutions are computed so: a plan has to serve
+  /// those that come of it. Not set: `rows` alone.
+  std::function<std::vector<int>(engine_choice const&)> buckets{};
+  int repeats = 30;                                     ///< timings of each candidate
   std::function<void(timed_choice const&)> progress{};  ///< told of every candidate, if set
 };
 
@@ -66,6 +71,8 @@ class convolution_timer {
     workspace_ = allocate_device(max_workspace_bytes);
     check(cudnnSetStream(handle_.get(), stream_.get()), "cudnnSetStream");
   }
+
+  int rows() const { return extents_.rows; }  ///< of the batch
 
   /// Microseconds of one convolution by a choice, the median of `repeats` launches; negative if it does not run.
   double operator()(engine_choice const& choice, int repeats) {
@@ -111,13 +118,12 @@ class convolution_timer {
   stream stream_;  // last, so that it finishes before the memory goes
 };
 
-/// All choices for a layer that serve every number of rows, without repetition.
-inline std::vector<engine_choice> choices_for_all(plan_target const& target, tower_shape const& t, layer l,
-                                                  std::span<int const> rows) {
+/// All choices for a layer that are pinned, or proposed for some of the numbers of rows, without repetition.
+inline std::vector<engine_choice> choices_for(plan_target const& target, tower_shape const& t, layer l,
+                                              std::span<int const> rows) {
   std::vector<engine_choice> all;
   auto const add = [&](engine_choice const& c) {
-    if (std::find(all.begin(), all.end(), c) == all.end() && works_for_all(target, t, l, c, rows))
-      all.push_back(c);
+    if (std::find(all.begin(), all.end(), c) == all.end()) all.push_back(c);
   };
   if (auto const pinned = pinned_choice(t)) add(*pinned);
   for (std::size_t n = 1; n <= rows.size(); ++n)
@@ -137,24 +143,32 @@ inline tower_plan tune(tower_shape const& t, tuning_options const& options = {})
       std::find_if(all.begin(), all.end(), [&](auto const& d) { return d.number == options.device; });
   expects(where != all.end(), "cudnn: no device ", options.device, " to tune for",
           why_not.empty() ? "" : ": ", why_not);
-  auto const buckets = options.buckets.empty() ? std::vector{options.rows} : options.buckets;
+  auto const buckets_of = [&](engine_choice const& inner) {
+    return options.buckets ? options.buckets(inner) : std::vector{options.rows};
+  };
   return on_device(options.device, [&] {
     auto const handle = make_cudnn_handle();
     plan_target const target(handle.get());
     tower_plan plan{cudnn_version(), "tuned", {}};
-    for (layer const l : all_layers) {
-      convolution_timer timer(extents_of(t, l, buckets[bucket_for(buckets, options.rows)]));
-      timed_choice best{l, {}, -1};
-      for (auto const& each : choices_for_all(target, t, l, buckets)) {
-        timed_choice const now{l, each, timer(each, options.repeats)};
+    std::vector<int> buckets = buckets_of(pinned_choice(t).value_or(engine_choice{}));
+    // The blocks' second convolution comes first: it decides the buckets of them all.
+    for (layer const l : {layer::second, layer::first, layer::stem, layer::head}) {
+      std::optional<convolution_timer> timer;
+      timed_choice best{l, {}, 0, -1};
+      for (auto const& each : choices_for(target, t, l, buckets)) {
+        auto const served = l == layer::second ? buckets_of(each) : buckets;
+        if (!works_for_all(target, t, l, each, served)) continue;
+        int const rows = served[bucket_for(served, options.rows)];
+        if (!timer || timer->rows() != rows) timer.emplace(extents_of(t, l, rows));
+        timed_choice const now{l, each, rows, (*timer)(each, options.repeats)};
         if (options.progress) options.progress(now);
-        if (now.microseconds >= 0 && (best.microseconds < 0 || now.microseconds < best.microseconds))
-          best = now;
+        if (now.microseconds >= 0 && (best.microseconds < 0 || now.a_row() < best.a_row())) best = now;
       }
       if (best.microseconds < 0)
         throw evaluation_error(
             concat("cudnn: no engine computes the ", name_of(l), " convolution on ", where->name));
       plan.of(l) = best.choice;
+      if (l == layer::second) buckets = buckets_of(best.choice);
     }
     return plan;
   });

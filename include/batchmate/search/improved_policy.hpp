@@ -51,7 +51,7 @@ inline double improved_policy(node_arena const& tree, std::uint32_t n, value_tra
     sum_values += priors[i] * q;
   }
   double const unknown = mixed_value(at, sum_priors, sum_values);
-  best = std::max(best, unknown);
+  if (at.num_children < at.num_edges) best = std::max(best, unknown);
   double total = 0, value = 0;
   for (int i = 0; i < at.num_edges; ++i) {
     double const q = i < at.num_children ? policy[i] : unknown;

@@ -28,7 +28,7 @@ values are for the player to move: 1 is a win, -1 a loss. The same flags give th
 a file or network that cannot be used, 2 for bad flags, among them a position or move that cannot be.)";
 
 struct job {
-  std::string game = "connect4", position, moves;
+  std::string game = common::default_game("connect4"), position, moves;
   common::evaluator_choice evaluator;
   batchmate::puct search{.simulations = 800, .noise_fraction = 0, .temperature = 0};
   int top = 10;

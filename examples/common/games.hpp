@@ -2,29 +2,27 @@
 
 #include <batchmate/batchmate.hpp>
 
+#include <common/game_list.hpp>
 #include <common/program.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace common {
 
-/// Types of games.
-template <class... Games>
-struct game_list {};
-
-/// The games that the programs know. CMake reads this list, too: for each it compiles what is done with a game, and
-/// takes `batchmate::NAME` for the game that calls itself NAME.
-using all_games = game_list<batchmate::tictactoe, batchmate::connect4, batchmate::hex7, batchmate::hex9,
-                            batchmate::hex11, batchmate::hex13, batchmate::othello, batchmate::gomoku,
-                            batchmate::breakthrough8, batchmate::go9, batchmate::go13, batchmate::go19>;
-
-/// Their names.
+/// The names of all games.
 inline std::vector<std::string> game_names() {
   return []<class... Games>(game_list<Games...>) {
     return std::vector<std::string>{Games::name()...};
   }(all_games{});
+}
+
+/// The game that is played unless another is asked for: `wanted` if the programs know it, else the first.
+inline std::string default_game(std::string const& wanted) {
+  auto const names = game_names();
+  return std::find(names.begin(), names.end(), wanted) == names.end() ? names[0] : wanted;
 }
 
 /// Calls `visit.template operator()<G>()` with the game of that name; throws `usage_error` if it is not in the list.

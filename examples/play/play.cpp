@@ -121,7 +121,7 @@ class match_of_two {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string game = "connect4", colour = "first";
+  std::string game = common::default_game("connect4"), colour = "first";
   common::evaluator_choice evaluator;
   batchmate::puct search{.simulations = 400, .noise_fraction = 0, .temperature = 0};
   CLI::App app{"Play against a network in the terminal.", "play"};

@@ -49,6 +49,7 @@ struct typed {
 
 void add_job_flags(CLI::App& app, job& to, typed& in) {
   std::string const group = "What to play";
+  to.game = common::default_game(to.game);
   app.add_option("--game", to.game, "The game")
       ->check(CLI::IsMember(common::game_names()))
       ->capture_default_str()
@@ -336,7 +337,6 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   CLI::App app(
       "Plays games against itself, all of them asking the network together, and writes what was learnt.",
       "selfplay");
-  app.set_version_flag("--version", std::string("selfplay ") + common::version);
   app.get_formatter()->column_width(26);
   app.footer(examples);
   add_job_flags(app, wanted, in);

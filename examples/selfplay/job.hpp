@@ -49,7 +49,7 @@ std::string file_fingerprint(std::filesystem::path const& file);
 
 /// Everything that the flags say.
 struct job {
-  std::string game = "connect4";
+  std::string game = "connect4";  ///< a name in `common::game_names()`
   common::evaluator_choice evaluator;
   common::search_choice search;
 

@@ -28,9 +28,8 @@ nothing tunes by itself. It is for one version of cuDNN; another one refuses it.
 
 int main(int argc, char** argv) {
   return common::guarded("tune", [&] {
-    std::string game = "hex13", network = "random:10x128:1", precision = "auto", out;
+    std::string game = common::default_game("hex13"), network = "random:10x128:1", precision = "auto", out;
     CLI::App app("Finds the fastest plan for a network on this machine's GPU.", "tune");
-    app.set_version_flag("--version", std::string("tune ") + common::version);
     app.footer(examples);
     app.add_option("--game", game, "The game")
         ->check(CLI::IsMember(common::game_names()))

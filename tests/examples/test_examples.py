@@ -38,6 +38,12 @@ class Example(unittest.TestCase):
         return err
 
 
+class VersionTest(Example):
+    def test_every_program_with_flags_says_its_version(self):
+        for name in ("selfplay", "match", "analyse", "play"):
+            self.assertRegex(self.output(name, "--version"), rf"\A{name} \d+\.\d+\.\d+\n\Z")
+
+
 class HelloTest(Example):
     def test_plays_three_whole_games_of_nim(self):
         moves = re.findall(r"^game (\d): +(\d+) stones, takes (\d) \(.*\), outcome ([+-]1)$", self.output("hello"), re.M)

@@ -79,13 +79,13 @@ class random_stream {
     }
   }
 
-  /// A standard Gumbel number.
+  /// A standard Gumbel number: -log(-log u) with u from `open_unit`.
   double gumbel() { return -std::log(-std::log(open_unit())); }
 
- private:
   /// A double in (0, 1).
   constexpr double open_unit() { return (static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52; }
 
+ private:
   std::uint64_t state_;
 };
 

@@ -200,20 +200,34 @@ class top_k::tree {
     position.play(nodes_[n].action);
   }
 
+  struct candidate {
+    double score;
+    float prior;
+    int action;
+    bool operator<(candidate const& o) const {  // is better
+      return score != o.score ? score > o.score : action < o.action;
+    }
+  };
+
   /// Adds the best moves of a node, best first.
   void expand(int parent, actions_of<G> const& legal, float const* priors) {
-    std::array<candidate, G::num_actions> candidates;
+    std::array<candidate, G::num_actions> best;
     random_stream random{nodes_[parent].key};
-    int count = 0;
+    int const width = settings_.widths[nodes_[parent].level];
+    int next = 0, kept = 0;
     legal.for_each([&](int a) {
-      double const noise = settings_.temperature > 0 ? settings_.temperature * random.gumbel() : 0;
-      candidates[count] = {std::log(double{priors[count]}) + noise, priors[count], a};
-      ++count;
+      float const prior = priors[next++];
+      double const u = settings_.temperature > 0 ? random.open_unit() : 0;
+      bool const full = kept == width;
+      if (full && most(prior, u) < best[kept - 1].score) return;
+      candidate const c{score(prior, u), prior, a};
+      if (full && !(c < best[kept - 1])) return;
+      int at = full ? kept - 1 : kept++;
+      for (; at > 0 && c < best[at - 1]; --at) best[at] = best[at - 1];
+      best[at] = c;
     });
-    int const kept = std::min(count, settings_.widths[nodes_[parent].level]);
-    std::partial_sort(candidates.begin(), candidates.begin() + kept, candidates.begin() + count);
     for (int i = 0; i < kept; ++i) {
-      candidate const& c = candidates[i];
+      candidate const& c = best[i];
       nodes_.push_back({.key = nodes_[parent].key.split(static_cast<std::uint64_t>(c.action)),
                         .prior = c.prior,
                         .parent = parent,
@@ -223,14 +237,17 @@ class top_k::tree {
     nodes_[parent].inner = true;
   }
 
-  struct candidate {
-    double score;
-    float prior;
-    int action;
-    bool operator<(candidate const& o) const {
-      return score != o.score ? score > o.score : action < o.action;
-    }
-  };
+  /// Grows with log P + temperature * g, where g = -log(-log u).
+  double score(double prior, double u) const {
+    if (settings_.temperature == 0) return prior;
+    if (settings_.temperature == 1) return prior / -std::log(u);
+    return std::log(prior) - settings_.temperature * std::log(-std::log(u));
+  }
+
+  /// No less than the score, without a logarithm, which would be most of what an expansion costs: -log u >= 1 - u.
+  double most(double prior, double u) const {
+    return settings_.temperature == 1 ? prior / (1 - u) * (1 + 1e-12) : INFINITY;
+  }
 
   /// Minimax: an inner node is worth the best of its moves.
   void back_up() {

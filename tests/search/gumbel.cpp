@@ -598,6 +598,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   float constexpr nan = std::numeric_limits<float>::quiet_NaN();
   CHECK_NOTHROW(bm::gumbel{}.check());
   refused({.simulations = 0}, "simulations");
+  refused({.simulations = bm::max_simulations + 1}, "simulations must be 1 to 131072");
   refused({.max_considered = 0}, "max_considered");
   refused({.c_visit = -1}, "c_visit");
   refused({.c_scale = nan}, "c_scale");

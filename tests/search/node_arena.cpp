@@ -91,6 +91,14 @@ void describe(bm::node_arena& arena, std::uint32_t n, std::vector<int> const& pa
 
 }  // namespace
 
+TEST_CASE("the most simulations add up to their mean, off by less than 0.002") {
+  for (float const value : {0.1f, 0.3f, 0.7f, 0.9f, 0.97f}) {
+    float sum = 0;
+    for (int n = 0; n < bm::max_simulations; ++n) sum += value;
+    CHECK(std::abs(sum / bm::max_simulations - value) < 0.002f);
+  }
+}
+
 TEST_CASE("children keep their places while their arrays grow") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     bm::random_stream random{bm::random_key{seed}};

@@ -37,6 +37,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   float constexpr nan = std::numeric_limits<float>::quiet_NaN();
   CHECK_NOTHROW(bm::puct{}.check());
   refused({.simulations = 0}, "simulations");
+  refused({.simulations = bm::max_simulations + 1}, "simulations must be 1 to 131072");
   refused({.exploration = -1}, "exploration");
   refused({.exploration = nan}, "exploration");
   refused({.exploration_growth = -1}, "exploration_growth");

@@ -10,11 +10,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -75,8 +73,8 @@ struct gumbel {
 
   /// Throws `contract_error` for a field out of range.
   void check() const {
-    expects(simulations > 0, "gumbel: simulations must be positive, got ", simulations);
-    expects(simulations <= 1 << 22, "gumbel: simulations must be at most 4194304, got ", simulations);
+    expects(simulations > 0 && simulations <= max_simulations, "gumbel: simulations must be 1 to ",
+            max_simulations, ", got ", simulations);
     expects(max_considered > 0, "gumbel: max_considered must be positive, got ", max_considered);
     expects(c_visit >= 0 && std::isfinite(c_visit), "gumbel: c_visit must be finite and not negative, got ",
             c_visit);
@@ -309,21 +307,11 @@ class gumbel::tree {
 
   /// Puts an evaluated node's edges in order: greater priors first, then smaller actions.
   void sort_edges(tree_node& at, G const& position) {
-    float* const priors = arena_.priors(at);
     std::uint16_t* const actions = arena_.actions(at);
     int count = 0;
     position.legal_actions().for_each([&](int a) { actions[count++] = static_cast<std::uint16_t>(a); });
     at.state = node_state::sorted;
-    if (std::is_sorted(priors, priors + count, std::greater<>())) return;
-    // A prior is positive, so its bits order as it does; their complement puts the greatest first.
-    std::array<std::uint64_t, std::max(G::num_actions, 32)> keys;  // g++ 12 warns of std::sort on fewer
-    for (int i = 0; i < count; ++i)
-      keys[i] = static_cast<std::uint64_t>(~std::bit_cast<std::uint32_t>(priors[i])) << 32 | actions[i];
-    std::sort(keys.begin(), keys.begin() + count);
-    for (int i = 0; i < count; ++i) {
-      priors[i] = std::bit_cast<float>(~static_cast<std::uint32_t>(keys[i] >> 32));
-      actions[i] = static_cast<std::uint16_t>(keys[i]);
-    }
+    sort_by_prior<G::num_actions>(arena_.priors(at), actions, count);
   }
 
   random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }

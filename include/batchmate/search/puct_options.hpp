@@ -182,8 +182,8 @@ struct puct {
     auto const within = [](char const* name, float value, float least) {
       expects(value >= least && value <= 1, "puct: ", name, " must be ", least, " to 1, got ", value);
     };
-    expects(simulations > 0, "puct: simulations must be positive, got ", simulations);
-    expects(simulations <= 1 << 22, "puct: simulations must be at most 4194304, got ", simulations);
+    expects(simulations > 0 && simulations <= max_simulations, "puct: simulations must be 1 to ",
+            max_simulations, ", got ", simulations);
     expects(leaves > 0 && leaves <= 1024, "puct: leaves must be 1 to 1024, got ", leaves);
     expects(root_symmetries > 0, "puct: root_symmetries must be positive, got ", root_symmetries);
     expects(virtual_loss > 0, "puct: virtual_loss must be positive, got ", virtual_loss);

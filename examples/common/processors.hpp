@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -19,7 +21,10 @@ inline int processors_of_quota(std::istream& cpu_max) {
 /// The processors that this program may use, at least 1: those it may run on, or fewer where a container has a share of them
 /// only. More threads than that would wait for each other while they are kept from running.
 inline int processors() {
-  int const there = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  cpu_set_t allowed;
+  bool const known = sched_getaffinity(0, sizeof allowed, &allowed) == 0;  // not with more than 1024
+  int const there =
+      known ? CPU_COUNT(&allowed) : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::ifstream cpu_max("/sys/fs/cgroup/cpu.max");
   int const share = processors_of_quota(cpu_max);
   return share > 0 ? std::min(there, share) : there;

@@ -529,10 +529,6 @@ class campaign {
     now.resident_bytes = resident_bytes();
     now.unix_seconds =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-    if (double const step = now.done.seconds - seconds_before_; step > 0)
-      now.boards_per_second = static_cast<double>(now.done.boards - boards_before_) / step;
-    seconds_before_ = now.done.seconds;
-    boards_before_ = now.done.boards;
     return now;
   }
 
@@ -554,8 +550,6 @@ class campaign {
   int refused_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   batchmate::statistics before_;  // of runs that have ended
-  double seconds_before_ = 0;     // at the news before
-  std::uint64_t boards_before_ = 0;
   int current_network_ = 0;
   std::string current_evaluator_;
   bool newcomer_ = false;                       // the phase that starts next is not in the journal yet

@@ -23,7 +23,8 @@ void put(std::ostringstream& to, std::string const& labels, char const* name, ch
      << "\nbatchmate_" << name << labels << ' ' << value << '\n';
 }
 
-std::string prometheus_text(run_news const& now, std::string const& game, int rank) {
+std::string prometheus_text(run_news const& now, double boards_per_second, std::string const& game,
+                            int rank) {
   auto const& s = now.done;
   std::ostringstream text;
   text.precision(15);
@@ -44,7 +45,7 @@ std::string prometheus_text(run_news const& now, std::string const& game, int ra
   gauge("episodes_in_flight", "Games being played.", s.in_flight);
   gauge("shards", "Shards in the output folder.", now.kept.shards);
   gauge("network", "Number of the network that new games are played with.", now.network);
-  gauge("boards_per_second", "Positions evaluated a second since the report before.", now.boards_per_second);
+  gauge("boards_per_second", "Positions evaluated a second since the report before.", boards_per_second);
   gauge("mean_batch_rows", "Rows a batch.", s.mean_batch());
   gauge("search_share", "Share of the workers' time in search.", s.search_share);
   gauge("encoding_share", "Share in packing positions.", s.encoding_share);
@@ -55,7 +56,7 @@ std::string prometheus_text(run_news const& now, std::string const& game, int ra
   return text.str();
 }
 
-std::string json_line(run_news const& now, std::string const& game, int rank) {
+std::string json_line(run_news const& now, double boards_per_second, std::string const& game, int rank) {
   auto const& s = now.done;
   nlohmann::ordered_json const json{{"time", now.unix_seconds},
                                     {"game", game},
@@ -68,7 +69,7 @@ std::string json_line(run_news const& now, std::string const& game, int rank) {
                                     {"boards", s.boards},
                                     {"simulations", s.simulations},
                                     {"batches", s.batches},
-                                    {"boards_per_second", now.boards_per_second},
+                                    {"boards_per_second", boards_per_second},
                                     {"mean_batch", s.mean_batch()},
                                     {"search_share", s.search_share},
                                     {"encoding_share", s.encoding_share},
@@ -106,10 +107,13 @@ metrics_files::metrics_files(std::filesystem::path json_lines, std::filesystem::
       rank_(rank) {}
 
 void metrics_files::operator()(run_news const& now) {
+  double const step = now.done.seconds - std::exchange(seconds_before_, now.done.seconds);
+  auto const boards = static_cast<double>(now.done.boards - std::exchange(boards_before_, now.done.boards));
+  double const rate = step > 0 ? boards / step : 0;
   try {
-    if (!json_lines_.empty()) append(json_lines_, json_line(now, game_, rank_));
+    if (!json_lines_.empty()) append(json_lines_, json_line(now, rate, game_, rank_));
     if (!prometheus_.empty()) {
-      std::string const text = prometheus_text(now, game_, rank_);
+      std::string const text = prometheus_text(now, rate, game_, rank_);
       std::array const parts{bytes(text)};
       batchmate::write_file_atomically(prometheus_, parts);
     }

@@ -2,6 +2,7 @@
 
 #include <selfplay/report.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -20,5 +21,7 @@ class metrics_files {
   std::filesystem::path json_lines_, prometheus_;
   std::string game_;
   int rank_;
+  double seconds_before_ = 0;  // at the report before
+  std::uint64_t boards_before_ = 0;
   bool complained_ = false;
 };

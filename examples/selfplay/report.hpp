@@ -26,7 +26,6 @@ struct run_news {
   std::string evaluator{};            ///< its identity
   int stalls = 0;                     ///< times that no batch was evaluated for long
   int refused = 0;                    ///< networks that could not be used
-  double boards_per_second = 0;       ///< since the news before
   std::size_t resident_bytes = 0;     ///< memory that the process holds now
   double unix_seconds = 0;            ///< when this was
 };

@@ -28,3 +28,14 @@ TEST_CASE("no limit, and no such file, is no share") {
   CHECK(of("-1 100000\n") == 0);
   CHECK(common::processors() >= 1);
 }
+
+TEST_CASE("a process that is bound to one processor has one") {
+  cpu_set_t before, one;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(common::processors() == 1);
+  CHECK(sched_setaffinity(0, sizeof before, &before) == 0);
+}

@@ -235,7 +235,10 @@ TEST_CASE("a memory limit is kept, by fewer games in flight or by naming how man
   // What the process holds before the run differs a little each time.
   CHECK(run(job + limit + " --games " + std::to_string(games - 2)).status == 0);
   check_refused(1, job + limit + " --games " + std::to_string(games + 2), "would fit");
-  check_refused(1, job + " --memory-limit 1", "not even one game");
+  check_refused(1, job + " --memory-limit 1", "not even one game in flight");
+  check_refused(
+      1, job + " --batching overlapped --groups 60 --memory-limit " + std::to_string(held + planned / 2),
+      "60 can need ");
   ended const fewer = run(job + limit);
   CHECK(fewer.status == 0);
   CHECK(fewer.out.find("games in flight to stay within --memory-limit") != std::string::npos);

@@ -41,7 +41,7 @@ class MemoryTest(RunTest):
         job = ["--game", "connect4", "--evaluator", "uniform", "--episodes", 20, "--progress", 0, "--threads", 1]
         status, _, err = run(*job, "--memory-limit", "1M")
         self.assertEqual(status, 1)
-        needed, = re.findall(r", one needs ([\d.]+) MiB, .*not even one game in flight would fit$", err.strip())
+        needed, = re.findall(r", 1 can need ([\d.]+) MiB, .*not even one game in flight would fit$", err.strip())
         self.play(*job, "--memory-limit", f"{2 + int(float(needed))}M")  # what the program holds differs by half of one
 
 

@@ -93,6 +93,16 @@ class JsonLinesTest(WatchTest):
         self.assertGreater(last["resident_memory_bytes"], 1 << 20)
         self.assertLessEqual(last["resident_memory_bytes"], summary["peak_memory_bytes"] * 1.01)
 
+    def test_the_rate_is_that_since_the_line_before_whatever_else_is_told_meanwhile(self):
+        job = ["--game", "tictactoe", "--progress", "0.05", "--metrics-every", "0.05", "--evaluator", "uniform",
+               "--simulations", "16", "--episodes", "20000"]
+        self.play(*job, "--metrics", self.metrics)
+        lines = self.lines()
+        self.assertGreater(len(lines), 2)
+        for before, now in zip(lines, lines[1:]):
+            boards, seconds = (now[name] - before[name] for name in ("boards", "seconds"))
+            self.assertAlmostEqual(now["boards_per_second"], boards / seconds, delta=1 + boards / seconds / 1000)
+
     def test_a_resumed_run_appends_and_counts_on(self):
         job = [*QUICK, "--evaluator", "uniform", "--simulations", "8", "--metrics", self.metrics, "--resume", "--out",
                self.folder / "out"]

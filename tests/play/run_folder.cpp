@@ -318,6 +318,7 @@ TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked"
   refused("\"search\": \"s\", expected \"t\"", [](settings& s) { s.shards.search = "t"; });
   refused("\"evaluator\": \"e\", expected \"f\"", [](settings& s) { s.shards.evaluator = "f"; });
   refused("\"shard_rows\": \"128\", expected \"256\"", [](settings& s) { s.shards.max_rows = 256; });
+  refused("\"horizon\": nothing, expected \"4\"", [](settings& s) { s.shards.horizon = 4; });
   refused("\"rank\": nothing, expected \"0\"", [](settings& s) { s.stride = 2; });
   refused("\"rank\": nothing, expected \"1\"", [](settings& s) { s.first_episode = 1; });
   other.before = earlier::remove;

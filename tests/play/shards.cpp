@@ -8,6 +8,7 @@
 #include "../support/nim.hpp"
 
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace bm = batchmate;
@@ -121,6 +122,10 @@ TEST_CASE("shards are bounded and hold whole episodes") {
   CHECK_THROWS_WITH_AS(bm::row_writer<bm::connect4>({.folder = folder.path(), .max_rows = 41}),
                        "row_writer: max_rows must be at least 42, the longest game, got 41",
                        bm::contract_error);
+  for (float const horizon : {0.0f, 0.5f, -1.0f, std::numeric_limits<float>::quiet_NaN()})
+    CHECK_THROWS_WITH_AS(bm::row_writer<bm::connect4>({.folder = folder.path(), .horizon = horizon}),
+                         doctest::Contains("row_writer: horizon must be at least 1, got"),
+                         bm::contract_error);
 }
 
 TEST_CASE("a shard that cannot be written is named, and its rows are not lost") {

@@ -21,6 +21,14 @@ TEST_CASE("rates are counts by seconds, and zero before the clock has run") {
   CHECK(s.mean_batch() == 10);
 }
 
+TEST_CASE("batches that an evaluator counted itself are of the rows that it counted") {
+  bm::statistics s;
+  s.boards = 300;  // most of them found in a cache
+  s.batches = s.evaluator.batches = 4;
+  s.evaluator.rows = 100;
+  CHECK(s.mean_batch() == 25);
+}
+
 TEST_CASE("a worker's counters add up and stay off each other's cache lines") {
   bm::worker_counters counters[2];
   counters[0].boards += 3;

@@ -142,6 +142,7 @@ class run_files {
                 {"evaluator", s.evaluator},
                 {"seed", std::to_string(s.seed)},
                 {"shard_rows", std::to_string(s.max_rows)}});
+    if (s.horizon != shard_settings{}.horizon) all.insert({"horizon", concat(s.horizon)});
     if (settings_.stride != 1 || settings_.first_episode != 0)  // several processes share the episodes
       all.insert(
           {{"rank", std::to_string(settings_.first_episode)}, {"ranks", std::to_string(settings_.stride)}});

@@ -7,6 +7,7 @@
 #include <batchmate/play/episode.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -56,6 +57,8 @@ class row_writer {
       : settings_(std::move(settings)), shards_(settings_.first_shard) {
     expects(settings_.max_rows >= G::max_plies, "row_writer: max_rows must be at least ", G::max_plies,
             ", the longest game, got ", settings_.max_rows);
+    expects(settings_.horizon >= 1 && std::isfinite(settings_.horizon),
+            "row_writer: horizon must be at least 1, got ", settings_.horizon);
     auto const n = static_cast<std::size_t>(settings_.max_rows);
     planes_.reserve(n * sizeof(plane_words) / 8);
     legal_.reserve(n * sizeof(actions_of<G>) / 8);

@@ -40,9 +40,10 @@ struct statistics {
   double wrong_resignations() const {
     return played_through > 0 ? static_cast<double>(saved) / static_cast<double>(played_through) : 0;
   }
-  /// Rows a batch.
+  /// Rows a batch, as the evaluator counted both if it did.
   double mean_batch() const {
-    return batches > 0 ? static_cast<double>(boards) / static_cast<double>(batches) : 0;
+    std::uint64_t const evaluated = evaluator.batches > 0 ? evaluator.rows : boards;
+    return batches > 0 ? static_cast<double>(evaluated) / static_cast<double>(batches) : 0;
   }
 
  private:

@@ -10,6 +10,7 @@
 #include <batchmate/batch/shared_queue.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
 #include <batchmate/eval/cached.hpp>
+#include <batchmate/eval/conformance.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/rollout.hpp>
 #include <batchmate/eval/symmetric.hpp>
@@ -27,6 +28,7 @@
 #include <batchmate/play/run_folder.hpp>
 #include <batchmate/play/self_play.hpp>
 #include <batchmate/search/any_search.hpp>
+#include <batchmate/search/conformance.hpp>
 #include <batchmate/search/gumbel.hpp>
 #include <batchmate/search/puct.hpp>
 #include <batchmate/search/puct_graph.hpp>

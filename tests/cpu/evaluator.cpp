@@ -1,6 +1,7 @@
 #include "toy_board.hpp"
 
 #include <batchmate/cpu/evaluator.hpp>
+#include <batchmate/eval/conformance.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/game/connect4.hpp>
 
@@ -145,6 +146,13 @@ TEST_CASE("onednn: a row's bits depend on its position alone, in batches of 1 to
     check_rows_stand_alone<small>(toys::network_for<small>(1, 9, 3, 4), {.precision = p, .max_chunk = 7},
                                   up_to(64));
   }
+}
+
+TEST_CASE("onednn: keeps the evaluators' contract") {
+  auto const net = toys::network_for<bm::connect4>(1, 8, 1, 4);
+  for (precision const p : precisions())
+    CHECK(bm::check_evaluator<bm::connect4>(bm::onednn(net, {.precision = p}), {.positions = 24, .rows = 20})
+              .positions == 24);
 }
 
 TEST_CASE("onednn: a row's bits do not depend on the size of the chunks") {

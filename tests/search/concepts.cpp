@@ -187,3 +187,24 @@ TEST_CASE("rows of a game without symmetries are never moved") {
 }
 
 TEST_CASE("a default range is full") { CHECK(bm::row_range<nim>().full()); }
+
+TEST_CASE("a decision that is none is refused, and the message says where") {
+  auto const legal = nim{}.legal_actions();
+  auto const refused = [&](auto const& spoil) {
+    bm::decision<nim> found{.action = 1, .value = -0.5f, .policy = {0.25f, 0.75f, 0}};
+    spoil(found);
+    bm::check_decision(found, legal, [] { return " at ply 3"; });
+  };
+  CHECK_NOTHROW(refused([](auto&) {}));
+  for (int action : {-1, 3})
+    CHECK_THROWS_WITH_AS(refused([&](auto& d) { d.action = action; }),
+                         doctest::Contains(" at ply 3, which is not legal there"), bm::contract_error);
+  CHECK_THROWS_WITH_AS(refused([](auto& d) { d.value = 1.1f; }),
+                       "search: expected a value in [-1, 1], found 1.1 at ply 3", bm::contract_error);
+  CHECK_THROWS_WITH_AS(refused([](auto& d) { d.policy[0] = 0; }),
+                       doctest::Contains("found 0.75 of 0.75 there at ply 3"), bm::contract_error);
+  CHECK_THROWS_WITH_AS(refused([](auto& d) {
+                         d.policy = {-0.25f, 1.25f, 0};
+                       }),
+                       doctest::Contains("some of it negative, at ply 3"), bm::contract_error);
+}

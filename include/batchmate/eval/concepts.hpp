@@ -48,6 +48,7 @@ struct reservation {
 ///  - `std::size_t memory_bytes(reservation const&) const`: what one copy allocates (0).
 ///
 /// Ships: `uniform`, `rollout`, `reference`, the decorators `cached` and `symmetric`; `onednn` and `cudnn` from their own headers.
+/// `check_evaluator` (eval/conformance.hpp) asks any evaluator in many ways and says what it breaks.
 template <class E, class G>
 concept evaluator_for = game<G> && std::movable<E> &&
     requires(E& evaluator, E const& fixed, int slot, batch<G> const& rows) {

@@ -6,7 +6,6 @@
 #include <batchmate/play/statistics.hpp>
 #include <batchmate/search/concepts.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -133,10 +132,7 @@ class game_slot {
       if (played_.would_resign < 0) played_.would_resign = ply;
     }
     auto const legal = position_.legal_actions();
-    expects(decision_.action >= 0 && decision_.action < G::num_actions && legal.test(decision_.action),
-            "search: chose action ", decision_.action, " at ply ", ply, " of episode ", played_.number,
-            ", which is not legal there");
-    check_decision(ply, legal);
+    check_decision(decision_, legal, [&] { return concat(" at ply ", ply, " of episode ", played_.number); });
     played_.samples.push_back({position_, played_.number, ply, decision_.action, decision_.simulations,
                                plan_.network, decision_.full, decision_.surprise, decision_.value, 0,
                                decision_.policy});
@@ -149,24 +145,6 @@ class game_slot {
             " has neither a result nor a legal action after ", ply + 1, " plies");
     tree_.advance(decision_.action);
     return false;
-  }
-
-  /// Throws `contract_error` unless what the search says of its root is what `decision` promises of it.
-  void check_decision(int ply, actions_of<G> const& legal) const {
-    auto const where = [&] { return concat(" at ply ", ply, " of episode ", played_.number); };
-    if (!(std::abs(decision_.value) <= 1.0001f)) [[unlikely]]
-      throw contract_error(concat("search: expected a value in [-1, 1], found ", decision_.value, where()));
-    float sum = 0, of_legal = 0;
-    bool negative = false;
-    for (float const share : decision_.policy) {
-      sum += share;
-      negative |= share < 0;
-    }
-    legal.for_each([&](int action) { of_legal += decision_.policy[static_cast<std::size_t>(action)]; });
-    if (negative || !(std::abs(sum - 1) < 0.01f) || !(std::abs(of_legal - 1) < 0.01f)) [[unlikely]]
-      throw contract_error(concat(
-          "search: expected a policy that is not negative and sums to 1 over the legal actions, found ",
-          of_legal, " of ", sum, " there", negative ? ", some of it negative," : "", where()));
   }
 
   typename S::template tree<G> tree_;

@@ -5,6 +5,7 @@
 #include <batchmate/eval/batch.hpp>
 
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <string>
@@ -116,6 +117,28 @@ struct decision {
   float raw_value = 0;  ///< the network's own value of the position, in [-1, 1]; 0 where unknown
 };
 
+/// Throws `contract_error` unless what a search says of a root with these legal actions is what `decision` promises of it;
+/// `where()` is a part of the message, as " at ply 3".
+template <game G, class Where>
+void check_decision(decision<G> const& found, actions_of<G> const& legal, Where const& where) {
+  if (!(found.action >= 0 && found.action < G::num_actions && legal.test(found.action))) [[unlikely]]
+    throw contract_error(
+        concat("search: chose action ", found.action, where(), ", which is not legal there"));
+  if (!(std::abs(found.value) <= 1.0001f)) [[unlikely]]
+    throw contract_error(concat("search: expected a value in [-1, 1], found ", found.value, where()));
+  float sum = 0, of_legal = 0;
+  bool negative = false;
+  for (float const share : found.policy) {
+    sum += share;
+    negative |= share < 0;
+  }
+  legal.for_each([&](int action) { of_legal += found.policy[static_cast<std::size_t>(action)]; });
+  if (negative || !(std::abs(sum - 1) < 0.01f) || !(std::abs(of_legal - 1) < 0.01f)) [[unlikely]]
+    throw contract_error(
+        concat("search: expected a policy that is not negative and sums to 1 over the legal actions, found ",
+               of_legal, " of ", sum, " there", negative ? ", some of it negative," : "", where()));
+}
+
 /// A search over one game's tree that stops whenever it needs the network and goes on when the answers are there.
 ///
 /// A type S models `search_for<G>` if it is a copyable aggregate of settings with
@@ -137,7 +160,8 @@ struct decision {
 ///
 /// A tree never calls an evaluator, and what it decides may depend on the answers and keys alone, not on how its rows
 /// were spread over batches. Ships: `puct`, the default; `gumbel`, with few simulations a move; `puct_graph`, where
-/// many positions are reached in several ways; and `top_k`, a few wide waves a move.
+/// many positions are reached in several ways; and `top_k`, a few wide waves a move. `check_search`
+/// (search/conformance.hpp) plays games with any search, in several batchings, and says what it breaks.
 template <class S, class G>
 concept search_for = game<G> && std::copyable<S> &&
     requires(S const& settings, typename S::template tree<G>& tree, typename S::template tree<G> const& fixed,

@@ -83,6 +83,7 @@ std::uint64_t self_play(B const& batching) {
 }
 
 int main() {
+  bm::check_evaluator<game>(lines{});  // throws where the contract is broken
   bool const same = self_play(bm::immediate{}) == self_play(bm::overlapped{.games = 32});
   std::printf("the same games: %s\n", same ? "yes" : "no");
   return same ? 0 : 1;

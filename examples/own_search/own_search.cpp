@@ -43,7 +43,8 @@ class one_ply::tree {
   /// Plays the moves one after the other, in ascending order. A finished position needs no evaluation. Results and values
   /// are for the player to move there, who is the opponent.
   void collect(G const& root, bm::row_range<G>& out) {
-    for (legal_ = root.legal_actions(); seen_ < legal_.count() && !out.full(); ++seen_) {
+    legal_ = root.legal_actions();
+    for (; seen_ < legal_.count() && waiting_ < settings_.max_rows() && !out.full(); ++seen_) {
       G& next = out.next();
       next = root;
       next.play(legal_.nth(seen_));
@@ -103,6 +104,7 @@ std::uint64_t play(B const& batching, int threads) {
 }
 
 int main() {
+  bm::check_search<bm::connect4>(one_ply{});  // throws where the contract is broken
   std::uint64_t const one_by_one = play(bm::immediate{}, 1);
   bool const same =
       play(bm::lockstep{.games = 16}, 1) == one_by_one && play(bm::overlapped{.games = 24}, 2) == one_by_one;

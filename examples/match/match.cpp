@@ -21,6 +21,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -47,14 +48,24 @@ struct job {
   double progress = 10;      ///< seconds between lines; 0: none
   std::string out;           ///< file of games; empty: none
   std::string sgf;           ///< file of games as SGF; empty: none
+  bool overwrite = false;    ///< these files, if they hold something
   std::string summary;       ///< file, `-` for standard output, or empty
 };
 
 /// A file of games, if one is wanted; lines are whole or missing.
 class game_file {
  public:
+  /// Touches nothing yet. Throws `batchmate::file_error` for a file that holds something, unless that may be overwritten.
+  game_file(std::filesystem::path path, bool overwrite) : path_(std::move(path)) {
+    std::error_code none;
+    if (!overwrite && std::filesystem::is_regular_file(path_, none) &&
+        !std::filesystem::is_empty(path_, none))
+      throw batchmate::file_error(
+          path_.string() + ": holds something already; overwrite it (--overwrite), or take another file");
+  }
+
   /// Creates the file. Throws `batchmate::file_error`.
-  explicit game_file(std::filesystem::path path) : path_(std::move(path)) {
+  void open() {
     if (path_.empty()) return;
     file_.reset(std::fopen(path_.c_str(), "wbe"));
     if (!file_) batchmate::throw_file_error(path_, "create");
@@ -117,6 +128,7 @@ void add_flags(CLI::App& app, job& to, typed& in) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--out", to.out, "File for the games, a line each, in their order");
   app.add_option("--sgf", to.sgf, "File for the games as SGF, likewise; for games that SGF knows");
+  app.add_flag("--overwrite", to.overwrite, "Replace these two files if they hold something already");
   app.add_option("--summary", to.summary, "File for the result as JSON; - for standard output");
   app.add_option("--progress", to.progress, "Seconds between lines on standard error; 0: none")
       ->check(CLI::Range(0.0, 86400.0))
@@ -268,8 +280,13 @@ int main(int argc, char** argv) {
   return common::guarded("match", [&] {
     complete(wanted, in);
     common::interrupt_watch const interrupt;
-    game_file file(wanted.out), sgf(wanted.sgf);
-    file.write("# " + wanted.game + ": pair, who moves first, points of the first player, opening, moves\n");
+    game_file file(wanted.out, wanted.overwrite), sgf(wanted.sgf, wanted.overwrite);
+    auto const ready = [&] {
+      file.open();
+      sgf.open();
+      file.write("# " + wanted.game +
+                 ": pair, who moves first, points of the first player, opening, moves\n");
+    };
     auto const write = [&](finished_game const& game) {
       file.write(game.line + '\n');
       sgf.write(game.sgf);
@@ -277,7 +294,7 @@ int main(int argc, char** argv) {
     scoreboard board(wanted.test, interrupt.token(), write, tell,
                      std::chrono::duration<double>(wanted.progress));
     match_facts const facts = common::with_game(
-        wanted.game, [&]<batchmate::game G>() { return play_match<G>(wanted.match, board); });
+        wanted.game, [&]<batchmate::game G>() { return play_match<G>(wanted.match, board, ready); });
     file.finish();
     sgf.finish();
     print(wanted.summary == "-" ? stderr : stdout, wanted, facts, board);

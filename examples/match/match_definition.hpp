@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -251,7 +252,8 @@ void check_sgf(std::vector<opening<G>> const& openings) {
 }
 
 template <batchmate::game G>
-match_facts play_match(match_settings const& settings, scoreboard& board) {
+match_facts play_match(match_settings const& settings, scoreboard& board,
+                       std::function<void()> const& ready) {
   auto const openings = settings.openings_file.empty()
                             ? random_openings<G>(settings.openings, settings.opening_plies, settings.seed)
                             : openings_in<G>(settings.openings_file);
@@ -265,12 +267,16 @@ match_facts play_match(match_settings const& settings, scoreboard& board) {
                                  {match_worker<G>::rows_for(settings.players[0].search, most),
                                   match_worker<G>::rows_for(settings.players[1].search, most)});
   board.open(facts.openings);
+  std::vector<std::unique_ptr<match_worker<G>>> workers;
+  for (int thread = 0; thread < threads; ++thread)
+    workers.push_back(std::make_unique<match_worker<G>>(
+        settings, games / threads + (thread < games % threads), evaluators.of(thread), openings, board));
+  ready();
   std::exception_ptr failure;
   std::mutex failing;
   auto const work = [&](int thread) {
     try {
-      int const share = games / threads + (thread < games % threads);
-      match_worker<G>(settings, share, evaluators.of(thread), openings, board).play();
+      workers[static_cast<std::size_t>(thread)]->play();
     } catch (...) {
       std::scoped_lock const lock(failing);
       if (!failure) failure = std::current_exception();

@@ -61,7 +61,7 @@ class Match(unittest.TestCase):
     def play(self, *flags):
         """(summary, games as lists of a line's fields) of a match that must succeed."""
         out, summary = self.folder / "games.txt", self.folder / "summary.json"
-        self.output("--out", out, "--summary", summary, *flags)
+        self.output("--out", out, "--overwrite", "--summary", summary, *flags)
         header, *lines = out.read_text().splitlines()
         self.assertRegex(header, r"\A# \w+: pair, who moves first, points of the first player, opening, moves\Z")
         return json.loads(summary.read_text()), [line.split("\t") for line in lines]
@@ -340,6 +340,37 @@ class StrengthTest(Match):
         self.assertIn("| `nothing` | `uniform` | 20 | - | - |", text)
 
 
+class FilesTest(Match):
+    """The files of games."""
+
+    def test_they_stay_as_they_are_if_the_match_cannot_begin(self):
+        for flag, game in [("--out", "connect4"), ("--sgf", "hex7")]:
+            old, new = self.folder / f"old{flag}", self.folder / f"new{flag}"
+            old.write_text("games\n")
+            for bad in [["--first", "no/such.safetensors"], ["--openings", "no/file"], ["--opening-plies", "9999"]]:
+                with self.subTest(flag=flag, bad=bad):
+                    self.refused(1, "--game", game, flag, old, "--overwrite", *bad)
+                    self.refused(1, "--game", game, flag, new, *bad)
+                    self.assertEqual((old.read_text(), new.exists()), ("games\n", False))
+        for file in [old, new]:
+            self.refused(2, "--game", "go9", "--out", file, "--overwrite", "--first", "uniform,search=graph")
+        self.assertEqual((old.read_text(), new.exists()), ("games\n", False))
+
+    def test_one_that_holds_something_is_replaced_only_if_asked(self):
+        for flag, game in [("--out", "connect4"), ("--sgf", "hex7")]:
+            old, new = self.folder / f"old{flag}", self.folder / f"new{flag}"
+            old.write_text("games\n")
+            new.touch()
+            flags = ["--game", game, "--first", "uniform", "--second", "rollout", "--simulations", "2", "--openings", "1"]
+            self.assertIn(f"{old}: holds something already; overwrite it (--overwrite), or take another file",
+                          self.refused(1, *flags, flag, old))
+            self.assertEqual(old.read_text(), "games\n")
+            self.output(*flags, flag, new)
+            self.output(*flags, flag, old, "--overwrite")
+            self.assertEqual(old.read_text(), new.read_text())
+            self.assertNotIn("games\n", old.read_text())
+
+
 class FlagsTest(Match):
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [(["--first", NETWORK + ",width=3"], "no setting 'width' of puct"),
@@ -433,7 +464,7 @@ class EndTest(Match):
     def test_a_file_that_may_not_grow_ends_the_match(self):
         for limit in [10, 5000]:
             playing = self.start("--first", "uniform", "--second", "rollout", "--openings", "2000", "--opening-plies", "9",
-                                 "--out", self.folder / "games.txt",
+                                 "--out", self.folder / "games.txt", "--overwrite",
                                  prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
             out, err = playing.communicate(timeout=300)
             self.assertEqual((playing.returncode, out), (1, ""))

@@ -1,14 +1,12 @@
 // One position under the magnifying glass: what the network says of it at once, and what a search makes of that.
 
 #include <common/flags.hpp>
-#include <common/games.hpp>
 #include <common/program.hpp>
 
-#include <support/table.hpp>
+#include <support/table_flags.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -21,25 +19,26 @@ namespace {
 char const* const examples = R"(Examples:
   analyse --game connect4 --network shipped --moves "4 4 3" --simulations 800
   analyse --game hex7 --network net.safetensors --position "......./......./......./...x.../......./......./....... o"
-  analyse --game connect4 --evaluator rollout --moves "4 3 4 3" --json
+  analyse --game connect4 --evaluator rollout:20 --moves "4 3 4 3" --json
+  analyse --game hex7 --network net.safetensors --symmetry average --set root-symmetries=2,lower-bound-errors=5
+      with the settings of a match or of self-play
 
 Positions are written as the program prints them: rows from the top, x is the first player, then who is to move. All
-values are for the player to move: 1 is a win, -1 a loss. The same flags give the same numbers. Exit status: 0, 1 for
-a file or network that cannot be used, 2 for bad flags, among them a position or move that cannot be.)";
+values are for the player to move: 1 is a win, -1 a loss. The line begins with the move that the search plays. The
+same flags give the same numbers. Exit status: 0, 1 for a file or network that cannot be used, 2 for bad flags, among
+them a position or move that cannot be.)";
 
 struct job {
-  std::string game = common::default_game("connect4"), position, moves;
-  common::evaluator_choice evaluator;
-  batchmate::puct search{.simulations = 800, .noise_fraction = 0, .temperature = 0};
+  std::string position, moves;
   int top = 10;
   bool json = false;
 };
 
 /// Sets the table's position to the one that the flags name. Throws `common::usage_error`.
-void set_up(table& at, job const& wanted) {
+void set_up(table& at, std::string const& game, job const& wanted) {
   if (!wanted.position.empty() && !at.set_position(wanted.position))
-    throw common::usage_error("--position: expected a position of " + wanted.game + " such as '" +
-                              at.position() + "', found '" + wanted.position + "'");
+    throw common::usage_error("--position: expected a position of " + game + " such as '" + at.position() +
+                              "', found '" + wanted.position + "'");
   std::istringstream moves(wanted.moves);
   for (std::string move; moves >> move;)
     if (auto const fault = at.play(move))
@@ -47,22 +46,20 @@ void set_up(table& at, job const& wanted) {
   if (at.result()) throw common::usage_error("the game is over in the position " + at.position());
 }
 
-void print_text(table const& at, analysis const& found, job const& wanted) {
+void print_text(table const& at, analysis const& found, int top) {
   std::printf("%s\nposition   %s\n", at.draw().c_str(), at.position().c_str());
   std::printf("evaluator  %s\n", at.evaluator().c_str());
   std::printf("network    value %+.3f, policy", found.network_value);
-  std::vector<move_view> by_prior = found.moves;
-  std::stable_sort(by_prior.begin(), by_prior.end(),
-                   [](move_view const& a, move_view const& b) { return a.prior > b.prior; });
-  for (std::size_t i = 0; i < by_prior.size() && i < 5; ++i)
-    std::printf("%s %s %.1f %%", i > 0 ? "," : "", by_prior[i].action.c_str(), 100 * by_prior[i].prior);
+  auto const& policy = found.network_policy;
+  for (std::size_t i = 0; i < policy.size() && i < 5; ++i)
+    std::printf("%s %s %.1f %%", i > 0 ? "," : "", policy[i].action.c_str(), 100 * policy[i].prior);
   std::printf("\nsearch     value %+.3f after %d simulations, %d nodes\nline      ", found.value,
               found.simulations, found.nodes);
   for (std::string const& move : found.principal_variation) std::printf(" %s", move.c_str());
   std::printf("\n\n%6s %9s %8s %9s\n", "move", "visits", "value", "prior");
   for (std::size_t i = 0; i < found.moves.size(); ++i) {
     move_view const& m = found.moves[i];
-    if (wanted.top > 0 && i == static_cast<std::size_t>(wanted.top)) {
+    if (top > 0 && i == static_cast<std::size_t>(top)) {
       std::printf("%6s and %zu more (--top 0 shows all)\n", "...", found.moves.size() - i);
       break;
     }
@@ -75,16 +72,17 @@ void print_text(table const& at, analysis const& found, job const& wanted) {
   }
 }
 
-void print_json(table const& at, analysis const& found, job const& wanted) {
-  nlohmann::json all{{"game", wanted.game},
+void print_json(table const& at, analysis const& found, table_flags const& flags) {
+  nlohmann::json all{{"game", flags.game},
                      {"position", at.position()},
                      {"network", at.network()},
                      {"evaluator", at.evaluator()},
-                     {"search", wanted.search.identity()},
+                     {"search", flags.search().identity()},
                      {"network_value", found.network_value},
                      {"value", found.value},
                      {"simulations", found.simulations},
                      {"nodes", found.nodes},
+                     {"move", found.move},
                      {"moves", nlohmann::json::array()},
                      {"principal_variation", found.principal_variation}};
   for (move_view const& m : found.moves)
@@ -96,29 +94,12 @@ void print_json(table const& at, analysis const& found, job const& wanted) {
 }
 
 void add_flags(CLI::App& app, job& to) {
-  app.add_option("--game", to.game, "game")
-      ->check(CLI::IsMember(common::game_names()))
-      ->capture_default_str();
-  app.add_option("--network", to.evaluator.network, "file, 'shipped', or random:BLOCKSxCHANNELS:SEED")
-      ->capture_default_str();
-  app.add_option("--evaluator", to.evaluator.kind, "uniform and rollout need no network")
-      ->check(CLI::IsMember(common::evaluator_names()))
-      ->capture_default_str();
-  app.add_option("--position", to.position, "where to begin; default: the start of the game");
-  app.add_option("--moves", to.moves, "moves played from there, separated by spaces");
-  app.add_option("--simulations", to.search.simulations, "visits of the root's moves")
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
-  app.add_option("--exploration", to.search.exploration, "c_puct")
-      ->check(CLI::Range(0.0f, 1000.0f))
-      ->capture_default_str();
-  app.add_option("--leaves", to.search.leaves, "positions evaluated together; more are faster on a device")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--top", to.top, "moves shown; 0: all")
+  app.add_option("--position", to.position, "Where to begin; default: the start of the game");
+  app.add_option("--moves", to.moves, "Moves played from there, separated by spaces");
+  app.add_option("--top", to.top, "Moves shown; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_flag("--json", to.json, "print JSON, with all moves");
+  app.add_flag("--json", to.json, "Print JSON, with all moves");
 }
 
 }  // namespace
@@ -127,12 +108,17 @@ int main(int argc, char** argv) {
   job wanted;
   CLI::App app{"Shows what a network and a search make of one position.", "analyse"};
   app.footer(examples);
+  table_flags const flags(app, 800);
   add_flags(app, wanted);
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("analyse", [&] {
-    std::unique_ptr<table> const at = make_table(wanted.game, wanted.evaluator, wanted.search);
-    set_up(*at, wanted);
-    (wanted.json ? print_json : print_text)(*at, at->think(), wanted);
+    std::unique_ptr<table> const at = flags.make_table();
+    set_up(*at, flags.game, wanted);
+    analysis const found = at->think();
+    if (wanted.json)
+      print_json(*at, found, flags);
+    else
+      print_text(*at, found, wanted.top);
     return 0;
   });
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <common/evaluators.hpp>
 #include <common/program.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace common {
 
@@ -21,6 +23,60 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
     return 2;
   }
   return std::nullopt;
+}
+
+/// A range that `--help` does not spell out.
+template <class T>
+CLI::Validator within(T low, T high) {
+  return CLI::Range(low, high).description("");
+}
+
+/// Adds the flags of an evaluator; `more` is what else `--network` may be, for people.
+inline void add_evaluator_flags(CLI::App& app, evaluator_choice& to, std::string const& more = "") {
+  std::string const group = "Network";
+  app.add_option("--network", to.network,
+                 "A file, 'shipped' (connect4, hex7), random:BLOCKSxCHANNELS:SEED" + more)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--evaluator", to.kind,
+                 std::string(evaluator_names) +
+                     ": auto takes the fastest of this build; uniform and rollout need no network")
+      ->check(evaluator_fault)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--precision", to.precision,
+                 "Of the network's tower: auto takes what is fast; fp16 is for cudnn")
+      ->check(CLI::IsMember(precision_names()))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--plan", to.plan, "cudnn: a file that `tune` wrote; default: the pinned plan")
+      ->check(CLI::ExistingFile)
+      ->group(group);
+  app.add_option(
+         "--symmetry", to.symmetry,
+         "How the network sees a position: as it is; under one symmetry of the board, always the same "
+         "for the same position; or under all, for the average")
+      ->check(CLI::IsMember(symmetry_names()))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--cache", to.cache,
+                 "Answers that each thread remembers, or a device; 0: none. Never changes games")
+      ->check(within(0, 1 << 28))
+      ->capture_default_str()
+      ->group(group);
+}
+
+/// Says on standard error which flags have no effect, as they may be a mistake.
+inline void note_unused(CLI::App const& app, std::string const& why, std::vector<char const*> const& flags) {
+  for (char const* flag : flags)
+    if (app.count(flag) > 0)
+      complain(app.get_name(), std::string("note: ") + flag + " has no effect with " + why);
+}
+
+/// The same for flags of a network that no evaluator looks at.
+inline void note_unused(CLI::App const& app, evaluator_choice const& choice) {
+  if (!needs_network(choice.kind))
+    note_unused(app, "--evaluator " + choice.kind, {"--network", "--precision", "--plan"});
 }
 
 }  // namespace common

@@ -6,6 +6,7 @@
 
 #include <common/game_facts.hpp>
 #include <common/program.hpp>
+#include <common/text.hpp>
 
 #include <filesystem>
 #include <string>
@@ -22,9 +23,14 @@ inline std::filesystem::path shipped_network(std::string const& game) {
   return std::filesystem::path(BATCHMATE_NETWORKS_DIR) / file.filename();
 }
 
-/// A network from a file, with the file named in every error.
+/// A network from a file, with the file named in every error. All that names the network is written as UTF-8, so that its
+/// name has to be that.
 inline batchmate::network network_from_file(std::filesystem::path const& path, game_facts const& game) {
   batchmate::network net = batchmate::load_network(path);
+  if (net.name != shown(net.name))
+    throw batchmate::file_error(
+        shown(path.string()) +
+        ": expected a name of printable UTF-8, as rows and results name their network");
   try {
     batchmate::check_fits(net, game.layout, game.name);
   } catch (batchmate::contract_error const& e) {
@@ -35,11 +41,12 @@ inline batchmate::network network_from_file(std::filesystem::path const& path, g
 
 /// The network that a flag names for a game: a file, `shipped`, or `random:BLOCKSxCHANNELS:SEED`. Throws
 /// `usage_error` for a text that is none of these, `file_error` for a file that cannot be read or is for
-/// another game.
-inline batchmate::network find_network(std::string const& text, game_facts const& game) {
+/// another game; messages name the flag.
+inline batchmate::network find_network(std::string const& flag, std::string const& text,
+                                       game_facts const& game) {
   if (text.starts_with("random:")) {
     auto const spec = batchmate::parse_random_network_spec(text);
-    if (!spec) throw usage_error("--network: expected random:BLOCKSxCHANNELS:SEED, found " + text);
+    if (!spec) throw usage_error(flag + ": expected random:BLOCKSxCHANNELS:SEED, found " + text);
     batchmate::network_extents const extents{.input = game.layout.input,
                                              .num_globals = game.layout.num_globals,
                                              .num_actions = game.layout.num_actions,
@@ -50,15 +57,14 @@ inline batchmate::network find_network(std::string const& text, game_facts const
       net.game = game.name;
       return net;
     } catch (batchmate::contract_error const& e) {
-      throw usage_error("--network " + text + ": " + e.what());
+      throw usage_error(flag + " " + text + ": " + e.what());
     }
   }
   if (text != "shipped") return network_from_file(text, game);
   auto const path = shipped_network(game.name);
   if (!std::filesystem::exists(path))
     throw batchmate::file_error(path.string() + ": no network is shipped for " + game.name +
-                                "; name a file with --network, or try --network random:4x32:1 or --evaluator "
-                                "uniform");
+                                "; name a file with " + flag + ", or try " + flag + " random:4x32:1");
   return network_from_file(path, game);
 }
 

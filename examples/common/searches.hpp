@@ -78,6 +78,10 @@ using setting_list = std::vector<std::pair<std::string, std::string>>;
 /// flag's name.
 setting_list settings_in(std::string const& flag, std::string const& text, std::size_t from);
 
+/// Changes the settings that a text lists as `KEY=VALUE,...`. Throws `usage_error`, which begins with the flag's name,
+/// also for a key that the search lacks.
+void change_settings(std::string const& flag, search_choice& search, std::string const& text);
+
 /// `a, b and c`
 std::string listed(std::vector<std::string> const& words);
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <batchmate/net/json.hpp>
+
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <optional>
@@ -20,6 +23,17 @@ inline std::vector<std::string_view> split(std::string_view text, char separator
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
+}
+
+/// A foreign text of any length as a message may show it: what `batchmate::printable` does not show becomes `?`.
+inline std::string shown(std::string_view text) {
+  std::string all;
+  while (!text.empty()) {
+    auto const length = static_cast<std::size_t>(std::max(1, batchmate::utf8_length(text)));
+    all += batchmate::printable(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return all;
 }
 
 /// A number that is the whole text, or nothing.

@@ -99,7 +99,8 @@ void add_flags(CLI::App& app, job& to, typed& in) {
       ->capture_default_str();
   app.add_option(
          "--first", in.first,
-         "NETWORK[,KEY=VALUE]...: a file, shipped, random:BxC:SEED, uniform or rollout; settings below")
+         "NETWORK[,KEY=VALUE]...: a file, shipped, random:BxC:SEED, uniform or rollout[:PLAYOUTS[:SEED]]; "
+         "settings below")
       ->capture_default_str();
   app.add_option("--second", in.second, "The opponent, likewise")->capture_default_str();
   app.add_option("--simulations", in.simulations,

@@ -10,6 +10,13 @@ using common::change_setting, common::known_search, common::listed, common::set,
 
 namespace {
 
+/// The name of an evaluator. Throws `common::usage_error` if it is none.
+std::string evaluator_in(std::string const& where, std::string const& name) {
+  if (auto const fault = common::evaluator_fault(name); !fault.empty())
+    throw common::usage_error(where + ": " + fault);
+  return name;
+}
+
 /// Changes a setting of an evaluator; whether it has one of that name.
 bool change(std::string const& flag, common::evaluator_choice& evaluator, std::string const& key,
             std::string const& value) {
@@ -18,8 +25,8 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
       throw common::usage_error(flag + ": " + key + ": there is no '" + value + "'");
     field = value;
   };
-  if (key == "evaluator") return one_of(evaluator.kind, common::evaluator_names()), true;
-  if (key == "precision") return one_of(evaluator.precision, {"auto", "fp32", "bf16", "fp16"}), true;
+  if (key == "evaluator") return evaluator.kind = evaluator_in(flag + ": evaluator", value), true;
+  if (key == "precision") return one_of(evaluator.precision, common::precision_names()), true;
   if (key == "plan") return evaluator.plan = value, true;
   if (key == "symmetry") return one_of(evaluator.symmetry, common::symmetry_names()), true;
   if (key != "cache") return false;
@@ -53,9 +60,13 @@ player_settings parse_player(std::string const& flag, std::string const& text, s
   std::string const network(split(text, ',').front());
   setting_list const own = settings_in(flag, text, 1);
   known_search const chosen = search_in(flag, own);
-  bool const simple = network == "uniform" || network == "rollout";
-  player_settings player{text, {.kind = simple ? network : "auto", .network = network}, chosen.settings};
-  for (auto const& [key, value] : usual) change_setting(flag, player.search, key, value);
+  bool const simple = !common::needs_network(network);
+  std::string const kind = simple ? evaluator_in(flag, network) : "auto";
+  player_settings player{text, {.kind = kind, .network = network, .flag = flag}, chosen.settings};
+  for (auto const& [key, value] : usual)
+    if (!change_setting("--" + key, player.search, key, value))
+      common::complain("match",
+                       "note: --" + key + " has no effect with search=" + chosen.name + " of " + flag);
   for (auto const& [key, value] : own) {
     if (key == "search" || change_setting(flag, player.search, key, value)) continue;
     if (simple || !change(flag, player.evaluator, key, value))

@@ -1,10 +1,9 @@
 // A game against a network in the terminal, or in a pipe: one command a line.
 
 #include <common/flags.hpp>
-#include <common/games.hpp>
 #include <common/program.hpp>
 
-#include <support/table.hpp>
+#include <support/table_flags.hpp>
 
 #include <cstddef>
 #include <cstdio>
@@ -55,9 +54,8 @@ class match_of_two {
   /// Plays what the search thinks best.
   void answer() {
     analysis const found = table_.think();
-    std::string const move = found.moves.front().action;
-    table_.play(move);
-    std::printf("\nThe network plays %s (value %+.2f for it; line %s)\n%s", move.c_str(), found.value,
+    table_.play(found.move);
+    std::printf("\nThe network plays %s (value %+.2f for it; line %s)\n%s", found.move.c_str(), found.value,
                 join(found.principal_variation, 6).c_str(), table_.draw().c_str());
   }
 
@@ -101,7 +99,7 @@ class match_of_two {
 
   void hint() {
     analysis const found = table_.think();
-    std::printf("%s (value %+.2f for you; line %s)\n", found.moves.front().action.c_str(), found.value,
+    std::printf("%s (value %+.2f for you; line %s)\n", found.move.c_str(), found.value,
                 join(found.principal_variation, 6).c_str());
   }
 
@@ -121,27 +119,17 @@ class match_of_two {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string game = common::default_game("connect4"), colour = "first";
-  common::evaluator_choice evaluator;
-  batchmate::puct search{.simulations = 400, .noise_fraction = 0, .temperature = 0};
+  std::string colour = "first";
   CLI::App app{"Play against a network in the terminal.", "play"};
-  app.add_option("--game", game, "game")->check(CLI::IsMember(common::game_names()))->capture_default_str();
-  app.add_option("--network", evaluator.network, "file, 'shipped', or random:BLOCKSxCHANNELS:SEED")
-      ->capture_default_str();
-  app.add_option("--evaluator", evaluator.kind, "uniform and rollout need no network")
-      ->check(CLI::IsMember(common::evaluator_names()))
-      ->capture_default_str();
-  app.add_option("--colour", colour, "whether you move first or second")
+  table_flags const flags(app, 400);
+  app.add_option("--colour", colour, "Whether you move first or second")
       ->check(CLI::IsMember({"first", "second"}))
-      ->capture_default_str();
-  app.add_option("--simulations", search.simulations, "of the network before its move; fewer are weaker")
-      ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("play", [&] {
-    std::unique_ptr<table> const at = make_table(game, evaluator, search);
-    std::printf("%s against %s, %d simulations a move.\n", game.c_str(), at->evaluator().c_str(),
-                search.simulations);
+    std::unique_ptr<table> const at = flags.make_table();
+    std::printf("%s against %s, %d simulations a move.\n", flags.game.c_str(), at->evaluator().c_str(),
+                flags.search().simulations);
     match_of_two(*at, colour == "first").play();
     return 0;
   });

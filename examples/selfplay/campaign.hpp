@@ -8,6 +8,7 @@
 #include <common/evaluators.hpp>
 #include <common/openings.hpp>
 #include <common/searches.hpp>
+#include <common/text.hpp>
 #include <selfplay/memory_limit.hpp>
 #include <selfplay/metrics.hpp>
 #include <selfplay/network_folder.hpp>
@@ -143,17 +144,8 @@ class campaign {
 
   std::string search_identity() const { return common::identity(wanted_.search); }
   std::string evaluator_identity() {
-    if (!only_) only_ = evaluator_for(wanted_.evaluator);
+    if (!only_) only_ = common::make_evaluator<G>(wanted_.evaluator);
     return only_->evaluator.identity();
-  }
-
-  /// Rows, reports and messages name the evaluator, so that its name has to be fit for them.
-  static common::chosen_evaluator<G> evaluator_for(common::evaluator_choice const& choice) {
-    auto made = common::make_evaluator<G>(choice);
-    if (auto const identity = made.evaluator.identity(); identity != shown(identity))
-      throw batchmate::file_error(shown(choice.network) +
-                                  ": expected a name of printable UTF-8, as rows name their network");
-    return made;
   }
 
   bool wait_for_disk(batchmate::disk_full_error const& full) {
@@ -218,7 +210,7 @@ class campaign {
   made_evaluator make(phase const& of) {
     auto choice = wanted_.evaluator;
     if (watch_.is_folder()) choice.network = file_of(of).string();
-    made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : evaluator_for(choice)};
+    made_evaluator made{of, only_ ? *std::exchange(only_, std::nullopt) : common::make_evaluator<G>(choice)};
     std::string const identity = made.chosen.evaluator.identity();
     if (!of.identity.empty() && identity != of.identity)
       throw batchmate::file_error(of.file + ": cannot resume: episodes from " + std::to_string(of.first) +
@@ -508,7 +500,7 @@ class campaign {
   void refuse(std::filesystem::path const& file, int network, char const* why) {
     drop(network);
     ++refused_;
-    note(stderr, shown("the network " + file.string() + " is refused, the one before stays: " + why));
+    note(stderr, common::shown("the network " + file.string() + " is refused, the one before stays: " + why));
   }
 
   run_news news() {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+using common::within;
+
 namespace {
 
 char const* const examples = R"(Examples:
@@ -29,12 +31,6 @@ char const* const examples = R"(Examples:
 The same seed gives the same games under every batching policy, with any number of threads and games in flight:
 compare episodes_hash. Exit status: 0, 1 for what goes wrong at work (a file, the network, memory), 2 for bad
 flags, 130, 143 and 129 after Ctrl-C, SIGTERM and SIGHUP, when finished games have been kept.)";
-
-/// A range that `--help` does not spell out.
-template <class T>
-CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
-}
 
 /// Flags as they are typed, before they become a job.
 struct typed {
@@ -85,40 +81,6 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
   app.add_option(
          "--ranks", in.ranks,
          "How many there are; default: as Slurm, Open MPI or Kubernetes say. Rank r writes to OUT/rank-r")
-      ->group(group);
-}
-
-void add_evaluator_flags(CLI::App& app, common::evaluator_choice& to) {
-  std::string const group = "Network";
-  app.add_option("--network", to.network,
-                 "A file, 'shipped' (connect4, hex7), random:BLOCKSxCHANNELS:SEED, or a folder: always the "
-                 "newest there")
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--evaluator", to.kind,
-                 "auto takes the fastest of this build and says which; uniform and rollout need no network")
-      ->check(CLI::IsMember(common::evaluator_names()))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--precision", to.precision,
-                 "Of the network's tower: auto takes what is fast; fp16 is for cudnn")
-      ->check(CLI::IsMember(std::vector<std::string>{"auto", "fp32", "bf16", "fp16"}))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--plan", to.plan, "cudnn: a file that `tune` wrote; default: the pinned plan")
-      ->check(CLI::ExistingFile)
-      ->group(group);
-  app.add_option(
-         "--symmetry", to.symmetry,
-         "How the network sees a position: as it is; under one symmetry of the board, always the same "
-         "for the same position; or under all, for the average")
-      ->check(CLI::IsMember(common::symmetry_names()))
-      ->capture_default_str()
-      ->group(group);
-  app.add_option("--cache", to.cache,
-                 "Answers that each thread remembers, or a device; 0: none. Never changes games")
-      ->check(within(0, 1 << 28))
-      ->capture_default_str()
       ->group(group);
 }
 
@@ -270,25 +232,14 @@ common::search_choice search_of(CLI::App const& app, typed const& in) {
   std::string widths;
   for (int width : in.widths) widths += (widths.empty() ? "" : "/") + std::to_string(width);
   if (!widths.empty()) change("--widths", "widths", widths);
-  if (!in.more_settings.empty())
-    for (auto const& [key, value] : common::settings_in("--set", in.more_settings, 0))
-      if (!common::change_setting("--set", search, key, value))
-        throw common::usage_error("--set: there is no setting '" + key + "' of " + in.search + "; it has " +
-                                  common::listed(common::setting_keys(search)));
+  if (!in.more_settings.empty()) common::change_settings("--set", search, in.more_settings);
   common::check_search("--search " + in.search, search);
   return search;
 }
 
-/// Says on standard error which flags have no effect, as they may be a mistake.
-void note_unused(CLI::App const& app, std::string const& why, std::vector<char const*> const& flags) {
-  for (char const* flag : flags)
-    if (app.count(flag) > 0)
-      std::fprintf(stderr, "selfplay: note: %s has no effect with %s\n", flag, why.c_str());
-}
-
 void note_unused(CLI::App const& app, job const& wanted) {
-  if (wanted.evaluator.kind == "uniform" || wanted.evaluator.kind == "rollout")
-    note_unused(app, "--evaluator " + wanted.evaluator.kind, {"--network", "--precision"});
+  using common::note_unused;
+  note_unused(app, wanted.evaluator);
   if (wanted.batching == "immediate" || wanted.batching == "per-tree")
     note_unused(app, "--batching " + wanted.batching, {"--games", "--max-batch"});
   if (wanted.batching != "auto" && wanted.batching != "overlapped" && wanted.batching != "shared-queue")
@@ -340,7 +291,7 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   app.get_formatter()->column_width(26);
   app.footer(examples);
   add_job_flags(app, wanted, in);
-  add_evaluator_flags(app, wanted.evaluator);
+  common::add_evaluator_flags(app, wanted.evaluator, ", or a folder: always the newest there");
   add_folder_flags(app, wanted);
   add_search_flags(app, in);
   add_batching_flags(app, wanted);

@@ -56,16 +56,6 @@ void network_folder::took_copy(fs::path const& copy) {
 
 void network_folder::again() { taken_ = before_; }
 
-std::string shown(std::string_view text) {
-  std::string all;
-  while (!text.empty()) {
-    auto const length = static_cast<std::size_t>(std::max(1, batchmate::utf8_length(text)));
-    all += batchmate::printable(text.substr(0, length));
-    text.remove_prefix(length);
-  }
-  return all;
-}
-
 namespace {
 
 fs::path const copies = "networks";

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 /// The folder that `--network` may name: whoever trains puts networks there, each under its name when it is whole.
@@ -38,8 +37,6 @@ class network_folder {
 /// run's folder, which may be moved; it has the time of the original. Throws `batchmate::file_error`.
 std::string keep_copy(std::filesystem::path const& file, std::filesystem::path const& run_folder, int network,
                       int oldest_needed);
-/// A foreign text of any length as a message may show it: what `batchmate::printable` does not show becomes `?`.
-std::string shown(std::string_view text);
 
 /// Removes the copy of a network that will not be used.
 void drop_copy(std::filesystem::path const& run_folder, int network);

@@ -1,5 +1,6 @@
 #include <common/evaluators.hpp>
 #include <common/networks.hpp>
+#include <common/text.hpp>
 
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
@@ -58,7 +59,7 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
   std::string const& precision = choice.precision;
   if (kind == "cudnn") {
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())
-      throw usage_error("--evaluator cudnn: " + why_not + "; take auto");
+      throw usage_error(choice.named("evaluator") + " cudnn: " + why_not + "; take auto");
 #if BATCHMATE_WITH_CUDA
     cudnn_evaluator evaluator(net, precision, choice.plan, symmetries,
                               device_draws ? std::optional<std::uint64_t>(0) : std::nullopt);
@@ -68,11 +69,12 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
   }
   if (kind == "reference") {
     if (precision != "auto" && precision != "fp32")
-      throw usage_error("--precision " + precision + ": reference computes in fp32 only");
+      throw usage_error(choice.named("precision") + " " + precision + ": reference computes in fp32 only");
     return network_evaluator(batchmate::reference(std::move(net)));
   }
 #if BATCHMATE_WITH_ONEDNN
-  if (precision == "fp16") throw usage_error("--precision fp16: onednn computes in fp32 or bf16");
+  if (precision == "fp16")
+    throw usage_error(choice.named("precision") + " fp16: onednn computes in fp32 or bf16");
   using wanted = batchmate::cpu::precision;
   auto const as = precision == "fp32" ? wanted::fp32 : precision == "bf16" ? wanted::bf16 : wanted::automatic;
   try {
@@ -81,17 +83,34 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
     throw usage_error(e.what());
   }
 #else
-  throw usage_error("--evaluator onednn: this program was built without oneDNN; take auto or reference");
+  throw usage_error(choice.named("evaluator") +
+                    " onednn: this program was built without oneDNN; take auto or reference");
 #endif
 }
 
 }  // namespace
 
+std::string evaluator_fault(std::string const& name) {
+  for (char const* known : {"auto", "cudnn", "onednn", "reference", "uniform"})
+    if (name == known) return "";
+  return rollout_named(name) ? "" : batchmate::concat("expected ", evaluator_names, ", found '", name, "'");
+}
+
+std::optional<batchmate::rollout> rollout_named(std::string_view text) {
+  auto const parts = split(text, ':');
+  batchmate::rollout named;
+  bool const good = parts[0] == "rollout" && parts.size() <= 3 &&
+                    (parts.size() < 2 || set(named.playouts, parts[1])) && named.playouts > 0 &&
+                    (parts.size() < 3 || set(named.seed, parts[2]));
+  return good ? std::optional(named) : std::nullopt;
+}
+
 chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice, game_facts const& game,
                                                  batchmate::row_symmetries symmetries) {
   std::string kind = choice.kind, note;
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
-  batchmate::network net = find_network(choice.network, game);
+  batchmate::network net =
+      find_network(choice.flag.empty() ? "--network" : choice.flag, choice.network, game);
   std::string const description = describe(net);
   bool const device_draws = kind == "cudnn" && choice.symmetry == "random";
   network_evaluator evaluator = evaluator_named(kind, choice, std::move(net), symmetries, device_draws, note);

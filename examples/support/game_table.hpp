@@ -66,7 +66,12 @@ class game_table final : public table {
     root.next() = now();
     root.push();
     evaluate(root);
-    found.network_value = *buffer_.view(0, 1).values;
+    batchmate::batch<G> const answer = buffer_.view(0, 1);
+    found.network_value = *answer.values;
+    float const* prior = answer.priors_of(0);
+    now().legal_actions().for_each(
+        [&](int a) { found.network_policy.push_back({.action = G::action_text(a), .prior = *prior++}); });
+    sort_by(&move_view::prior, found.network_policy);
     while (!tree_.done()) {
       batchmate::row_range<G> rows(buffer_.positions(), buffer_.rows(), buffer_.capacity());
       tree_.collect(now(), rows);
@@ -94,6 +99,12 @@ class game_table final : public table {
     batchmate::check_answers(asked, evaluator_);
   }
 
+  /// The greatest first.
+  static void sort_by(auto move_view::*what, std::vector<move_view>& moves) {
+    std::stable_sort(moves.begin(), moves.end(),
+                     [&](move_view const& a, move_view const& b) { return a.*what > b.*what; });
+  }
+
   /// Reads a finished search off its tree. A node's edges are sorted by prior, and the visited ones come first.
   void describe(analysis& found) const {
     batchmate::node_arena const& nodes = tree_.nodes();
@@ -110,11 +121,15 @@ class game_table final : public table {
       m.visits = static_cast<int>(child.visits);
       m.value = 0 - child.value_sum / static_cast<float>(child.visits);
     }
-    std::stable_sort(found.moves.begin(), found.moves.end(),
-                     [](move_view const& a, move_view const& b) { return a.visits > b.visits; });
-    for (batchmate::tree_node const* at = &root; at->num_children > 0;) {
-      int const place = most_visited(*at);
-      found.principal_variation.push_back(G::action_text(nodes.actions(*at)[place]));
+    sort_by(&move_view::visits, found.moves);
+    batchmate::decision<G> decided;
+    tree_.decide(decided);
+    found.move = G::action_text(decided.action);
+    found.principal_variation.push_back(found.move);
+    auto const* const actions = nodes.actions(root);
+    auto place = static_cast<int>(std::find(actions, actions + root.num_edges, decided.action) - actions);
+    for (batchmate::tree_node const* at = &root; place < at->num_children; place = most_visited(*at)) {
+      if (at != &root) found.principal_variation.push_back(G::action_text(nodes.actions(*at)[place]));
       at = &nodes[nodes.child(*at)[place]];
     }
   }

@@ -118,4 +118,11 @@ setting_list settings_in(std::string const& flag, std::string const& text, std::
   return list;
 }
 
+void change_settings(std::string const& flag, search_choice& search, std::string const& text) {
+  for (auto const& [key, value] : settings_in(flag, text, 0))
+    if (!change_setting(flag, search, key, value))
+      throw usage_error(flag + ": there is no setting '" + key + "' of " +
+                        known_searches()[search.index()].name + "; it has " + listed(setting_keys(search)));
+}
+
 }  // namespace common

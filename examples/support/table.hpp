@@ -12,19 +12,21 @@
 /// A legal move as the network and the search see it.
 struct move_view {
   std::string action;
-  float prior = 0;             ///< of the network
-  int visits = 0;              ///< simulations that began with it
-  std::optional<float> value;  ///< their mean for the player who moves, in [-1, 1]; empty without visits
+  float prior = 0;  ///< with which the search went there: the network's, unless settings change it
+  int visits = 0;   ///< simulations that began with it
+  std::optional<float> value{};  ///< their mean for the player who moves, in [-1, 1]; empty without visits
 };
 
 /// What a search found out about a position. Values are for the player to move, in [-1, 1].
 struct analysis {
   float network_value = 0;                       ///< before any search
+  std::vector<move_view> network_policy;         ///< likewise: priors alone, the likeliest first
+  std::string move;                              ///< that the search plays
   float value = 0;                               ///< after it
   int simulations = 0;                           ///< visits of the moves
   int nodes = 0;                                 ///< of the tree, the root included
   std::vector<move_view> moves;                  ///< all legal ones: most visited first, then by prior
-  std::vector<std::string> principal_variation;  ///< the most visited move of every position from here on
+  std::vector<std::string> principal_variation;  ///< that move, then the most visited one of every position
 };
 
 /// A position of any game, the moves that led to it, and a search that looks at it. Moves and positions are

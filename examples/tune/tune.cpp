@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     if (std::string const why_not = common::why_no_cudnn(); !why_not.empty())
       throw batchmate::contract_error(why_not);
     auto const facts = common::with_game(game, []<batchmate::game G>() { return common::facts_of<G>(); });
-    auto const net = common::find_network(network, facts);
+    auto const net = common::find_network("--network", network, facts);
     std::string const plan = common::tune_cudnn(
         net, precision, [](std::string const& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
     std::span<std::byte const> const bytes = std::as_bytes(std::span(plan));

@@ -2,7 +2,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -42,6 +44,50 @@ class VersionTest(Example):
     def test_every_program_with_flags_says_its_version(self):
         for name in ("selfplay", "match", "analyse", "play"):
             self.assertRegex(self.output(name, "--version"), rf"\A{name} \d+\.\d+\.\d+\n\Z")
+
+
+class EvaluatorFlagsTest(Example):
+    """What all programs say of evaluators alike."""
+
+    programs = ("selfplay", "analyse", "play")
+
+    def test_a_network_whose_name_is_no_utf_8_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.fsencode(Path(folder) / "b") + b"\xff.safetensors"
+            shutil.copy(SOURCES / "examples" / "networks" / "connect4.safetensors", file)
+            for name, *flags in [*([name] for name in self.programs), ("analyse", "--json")]:
+                with self.subTest(name):
+                    self.assertIn("/b?.safetensors: expected a name of printable UTF-8",
+                                  self.refused(1, name, "--network", file, *flags))
+
+    def test_rollouts_are_named_with_their_number_and_seed(self):
+        flags = ["--game", "tictactoe", "--simulations", "20", "--json", "--evaluator"]
+        found = {name: json.loads(self.output("analyse", *flags, name))
+                 for name in ["rollout", "rollout:1:0", "rollout:1:5", "rollout:30"]}
+        self.assertEqual(found["rollout"], found["rollout:1:0"])
+        self.assertEqual([found[name]["evaluator"] for name in found],
+                         ["rollout:1:0", "rollout:1:0", "rollout:1:5", "rollout:30:0"])
+        self.assertEqual(len({found[name]["value"] for name in found}), 3)
+        self.assertEqual(abs(found["rollout"]["network_value"]) in (0, 1), True)
+        self.assertEqual(abs(found["rollout:30"]["network_value"]) in (0, 1), False)
+        out = self.output("selfplay", "--game", "tictactoe", "--evaluator", "rollout:2:3", "--episodes", "1", "--simulations",
+                          "4", "--progress", "0")
+        self.assertIn("rollout:2:3", out)
+
+    def test_what_names_no_evaluator_is_refused(self):
+        for name in self.programs:
+            for evaluator in ["rollout:", "rollout:0", "rollout:-1", "rollout:2x", "rollout:1:", "rollout:1:-1", "rollout:1:2:3",
+                              "rollouts", "uniform:1"]:
+                with self.subTest(name=name, evaluator=evaluator):
+                    self.assertIn(f"--evaluator: expected auto, cudnn, onednn, reference, uniform or rollout[:PLAYOUTS[:SEED]], "
+                                  f"found '{evaluator}'", self.refused(2, name, "--evaluator", evaluator))
+
+    def test_a_network_that_is_not_looked_at_is_told(self):
+        for name, *flags in [("selfplay", "--episodes", "1", "--progress", "0"), ("analyse",), ("play",)]:
+            with self.subTest(name):
+                status, _, err = run(name, *flags, "--simulations", "1", "--evaluator", "rollout:2", "--precision", "fp32")
+                self.assertEqual((status, err),
+                                 (0, f"{name}: note: --precision has no effect with --evaluator rollout:2\n"))
 
 
 class HelloTest(Example):
@@ -153,6 +199,57 @@ class AnalyseTest(Example):
         self.assertEqual(by_moves, self.json(*flags, "--position", by_moves["position"]))
         self.assertEqual(by_moves, self.json(*flags, "--position", EMPTY, "--moves", "4 4 3"))
 
+    def test_settings_of_the_search_change_what_it_finds(self):
+        flags = ["--game", "connect4", "--network", NETWORK, "--moves", "4 4 3", "--simulations", "100"]
+        usual = self.json(*flags)
+        for setting in ["root-symmetries=2", "fpu=absolute", "exploration-growth=9,exploration-base=20", "noise=0.25",
+                        "forced-playouts=9", "leaves=8,virtual-loss=3", "root-temperature=3"]:
+            with self.subTest(setting):
+                found = self.json(*flags, "--set", setting)
+                self.assertNotEqual(usual["moves"], found["moves"])
+                self.assertNotEqual(usual["search"], found["search"])
+                self.assertEqual(usual["network_value"], found["network_value"])
+        self.assertEqual(usual, self.json(*flags, "--set", "noise=0,reuse=1"))
+        # What is proven is not searched any longer.
+        won = ["--evaluator", "uniform", "--moves", "1 2 1 2 1 2"]
+        self.assertLess(self.json(*won, "--set", "prove=1")["simulations"], self.json(*won)["simulations"])
+
+    def test_the_move_is_the_one_that_the_search_plays(self):
+        flags = ["--network", NETWORK, "--evaluator", "reference", "--simulations", "200"]
+        usual = self.json(*flags)
+        self.assertEqual((usual["move"], usual["principal_variation"][0]), (usual["moves"][0]["move"],) * 2)
+        others = []
+        for position in ["4", "4 4", "4 4 3", "1 2", "2 3", "4 3 5"]:
+            found = self.json(*flags, "--moves", position, "--set", "lower-bound-errors=1")
+            self.assertEqual(found["move"], found["principal_variation"][0])
+            others += [found["move"]] if found["move"] != found["moves"][0]["move"] else []
+        self.assertTrue(others)
+
+    def test_plays_as_match_does(self):
+        settings = "root-symmetries=2,fpu-reduction=0.3,lower-bound-errors=1"
+        for moves in ["4 4 3", "1 2"]:
+            with tempfile.TemporaryDirectory() as folder:
+                openings, games = Path(folder) / "openings", Path(folder) / "games"
+                openings.write_text(moves + "\n")
+                player = f"{NETWORK},simulations=60,symmetry=random,{settings}"
+                self.output("match", "--first", player, "--second", "uniform,simulations=2", "--openings", openings, "--out",
+                            games, "--progress", "0")
+                first_move = games.read_text().splitlines()[1].split("\t")[4].split()[0]
+            found = self.json("--network", NETWORK, "--simulations", "60", "--symmetry", "random", "--set", settings, "--moves",
+                              moves)
+            self.assertEqual(found["move"], first_move)
+
+    def test_the_network_is_asked_as_the_flags_say(self):
+        flags = ["--network", NETWORK, "--moves", "4 4 3", "--simulations", "30"]
+        usual = self.json(*flags)
+        average = self.json(*flags, "--symmetry", "average")
+        self.assertNotEqual(usual["network_value"], average["network_value"])
+        self.assertNotEqual(usual["evaluator"], average["evaluator"])
+        self.assertEqual(usual["moves"], self.json(*flags, "--cache", "100")["moves"])
+        self.assertIn("--precision bf16: reference computes in fp32 only",
+                      self.refused(2, "analyse", *flags, "--evaluator", "reference", "--precision", "bf16"))
+        self.assertIn("no/plan", self.refused(2, "analyse", *flags, "--plan", "no/plan"))
+
     def test_every_game_can_be_analysed(self):
         for game in ["tictactoe", "connect4", "hex7", "hex9", "hex11", "hex13"]:
             with self.subTest(game):
@@ -163,7 +260,14 @@ class AnalyseTest(Example):
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [
             (["--game", "chess"], "chess"),
-            (["--simulations", "0"], "simulations"),
+            (["--simulations", "0"], "--simulations: puct: simulations must be positive, got 0"),
+            (["--simulations", "4194305"], "--simulations: puct: simulations must be at most 4194304, got 4194305"),
+            (["--exploration", "-1"], "--exploration: puct: exploration must be finite and not negative"),
+            (["--set", "leaves=0"], "--set: puct: leaves must be 1 to 1024, got 0"),
+            (["--set", "widths=3"], "--set: there is no setting 'widths' of puct; it has simulations, "),
+            (["--set", "prove"], "--set: expected KEY=VALUE, found 'prove'"),
+            (["--set", "temperature=1"], "--set: temperature is for whole games, not for one position"),
+            (["--set", "full-share=0.5"], "--set: full-share is for whole games, not for one position"),
             (["--evaluator", "uniform", "--position", "xx o"], "expected a position of connect4"),
             (["--evaluator", "uniform", "--moves", "4 9"], "'9' is no move of connect4"),
             (["--evaluator", "uniform", "--moves", "1 1 1 1 1 1 1"], "'1' cannot be played here (move 7)"),
@@ -232,6 +336,11 @@ class PlayTest(Example):
         self.assertIn("You move second.", out)
         self.assertIn("o (left to right) to move\n> Goodbye.", out)
 
+    def test_plays_by_the_settings_of_the_search(self):
+        flags = ["--network", NETWORK, "--simulations", "30"]
+        usual, other = (self.game("hint\nquit\n", *flags, *more) for more in ([], ["--set", "fpu=absolute,fpu-value=-1"]))
+        self.assertNotEqual(usual, other)
+
     def test_a_game_ends_with_its_result(self):
         for colour, moves, result in [("first", "b2 b1 b3", "You win."), ("second", "a2 b2", "You lose."),
                                       ("second", "b1 b2 a3 c3", "A draw.")]:
@@ -241,6 +350,8 @@ class PlayTest(Example):
 
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [(["--colour", "red"], "red"), (["--game", "go"], "go"), (["--simulations", "-1"], "-1"),
+                              (["--simulations", "4194305"], "at most 4194304"),
+                              (["--set", "resign-below=0"], "resign-below is for whole games"),
                               (["--network", "random:0x0:0"], "random:0x0:0")]:
             with self.subTest(flags):
                 self.assertIn(reason, self.refused(2, "play", *flags))
@@ -248,7 +359,8 @@ class PlayTest(Example):
     def test_help_explains_every_flag(self):
         for name in ["play", "analyse"]:
             out = self.output(name, "--help")
-            for flag in ["--game", "--network", "--evaluator", "--simulations"]:
+            for flag in ["--game", "--network", "--evaluator", "--simulations", "--set", "--precision", "--symmetry", "--plan",
+                         "--cache"]:
                 self.assertIn(flag, out)
 
 

@@ -4,6 +4,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import unittest
 from pathlib import Path
 
 MATCH = Path(os.environ["BATCHMATE_EXAMPLES_DIR"]) / "match"
+SHIPPED = Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "examples" / "networks"
 STRENGTH = Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "benchmarks" / "strength.py"
 NETWORK = "random:2x8:1"
 TWO_SETTINGS = ["--first", f"{NETWORK},simulations=24,leaves=3", "--second", "uniform,simulations=16"]
@@ -137,14 +139,26 @@ class GamesTest(Match):
             self.assertEqual(one[4], other[4])
 
     def test_more_simulations_and_every_search_setting_change_the_play(self):
-        usual = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "30", "--openings", "8")[1]
-        for change in ["simulations=60", "leaves=4", "exploration=3", "fpu-reduction=0.4", "search=topk,widths=5/5",
+        second = ["--second", NETWORK + ",simulations=30", "--openings", "8"]
+        usual = self.play("--first", NETWORK + ",simulations=30", *second)[1]
+        for change in ["simulations=60", "leaves=4", "exploration=3", "fpu-reduction=0.4",
                        "search=gumbel", "search=graph",
                        "noise=0.5", "final-temperature=1"]:
             with self.subTest(change):
-                changed = self.play("--first", f"{NETWORK},{change}", "--second", NETWORK, "--simulations", "30",
-                                    "--openings", "8")[1]
-                self.assertNotEqual(usual, changed)
+                self.assertNotEqual(usual, self.play("--first", f"{NETWORK},simulations=30,{change}", *second)[1])
+        self.assertNotEqual(usual, self.play("--first", f"{NETWORK},search=topk,widths=5/5", *second)[1])
+
+    def test_rollouts_are_as_many_as_asked_for(self):
+        games = {}
+        for name, identity in [("rollout", "rollout:1:0"), ("rollout:1", "rollout:1:0"), ("rollout:1:0", "rollout:1:0"),
+                               ("rollout:1:5", "rollout:1:5"), ("rollout:9", "rollout:9:0")]:
+            summary, games[name] = self.play("--first", f"{name},simulations=9", "--second", "uniform,simulations=9",
+                                             "--openings", "9")
+            self.assertEqual(summary["first"], identity)
+        self.assertEqual(games["rollout"], games["rollout:1"])
+        self.assertEqual(games["rollout"], games["rollout:1:0"])
+        self.assertNotEqual(games["rollout"], games["rollout:1:5"])
+        self.assertNotEqual(games["rollout"], games["rollout:9"])
 
     def test_every_search_is_at_its_strongest_unless_a_player_asks_for_noise(self):
         searches = re.findall(r"search=(\w+): ", self.output("--help"))
@@ -388,9 +402,40 @@ class FlagsTest(Match):
                               (["--sprt", "elo0=2,elo1=1"], "elo0 must be less than elo1"),
                               (["--sprt", "elo0=0,elo1=1,gamma=2"], "'gamma'"),
                               (["--openings", "0"], "expected a number from 1 or a file"),
+                              (["--first", "rollout:0"], "--first: expected auto, "),
+                              (["--first", NETWORK + ",evaluator=rollout:1:2:3"], "--first: evaluator: expected auto, "),
                               (["--game", "chess"], "chess")]:
             with self.subTest(flags):
                 self.assertIn(reason, self.refused(2, *flags))
+
+    def test_messages_name_the_flags_that_there_are(self):
+        for status, flags, reason in [
+                (1, ["--first", "shipped", "--game", "tictactoe"], "name a file with --first, or try --first random:4x32:1"),
+                (2, ["--second", "random:1"], "--second: expected random:BLOCKSxCHANNELS:SEED, found random:1"),
+                (2, ["--second", "random:1x0:1"], "--second random:1x0:1: "),
+                (2, ["--first", NETWORK + ",evaluator=reference,precision=bf16"], "--first: precision bf16: reference"),
+                (2, ["--first", NETWORK + ",evaluator=uniform,cache=5"], "--first: cache: only "),
+                (2, ["--first", NETWORK + ",evaluator=uniform,symmetry=random"], "--first: symmetry: only "),
+                (2, ["--simulations", "many"], "match: --simulations: simulations: expected a number")]:
+            with self.subTest(flags):
+                err = self.refused(status, *flags)
+                self.assertIn(reason, err)
+                named, there = (set(re.findall(r"--[a-z]+", text)) for text in (err, self.output("--help")))
+                self.assertLessEqual(named, there)
+
+    def test_flags_without_effect_on_a_player_are_told(self):
+        status, _, err = run("--first", "uniform,search=topk", "--second", "uniform", "--simulations", "2", "--exploration",
+                             "3", "--openings", "1")
+        self.assertEqual((status, err.splitlines()),
+                         (0, ["match: note: --simulations has no effect with search=topk of --first",
+                              "match: note: --exploration has no effect with search=topk of --first"]))
+
+    def test_a_network_whose_name_is_no_utf_8_is_refused_before_anything_is_played(self):
+        file, out = os.fsencode(self.folder / "b") + b"\xff.safetensors", self.folder / "games.txt"
+        shutil.copy(SHIPPED / "connect4.safetensors", file)
+        self.assertIn("/b?.safetensors: expected a name of printable UTF-8",
+                      self.refused(1, "--first", file, "--out", out, "--simulations", "2", "--openings", "1"))
+        self.assertFalse(out.exists())
 
     def test_files_that_cannot_be_read_or_written_are_named(self):
         self.assertIn("no/such.safetensors", self.refused(1, "--first", "no/such.safetensors"))

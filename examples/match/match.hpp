@@ -31,8 +31,7 @@ struct match_facts {
 
 /// Plays a match, many games at once: from every opening two games, the players swapping sides. A game is a function
 /// of the seed, its number, the searches' settings and the evaluators' answers. `ready` is called when all is made and
-/// before anything is played. Throws `common::usage_error` and the
-/// library's errors, also for openings that SGF cannot tell if SGF is asked for. Every game's is compiled in a file of
-/// its own.
+/// before anything is played. Throws `common::usage_error` and the library's errors, also for openings that SGF cannot
+/// tell if SGF is asked for. Every game's is compiled in a file of its own.
 template <batchmate::game G>
 match_facts play_match(match_settings const& settings, scoreboard& board, std::function<void()> const& ready);

@@ -138,6 +138,8 @@ class match_worker {
   void move(one_game& game) {
     decision_ = {};
     game.trees[game.to_move].decide(decision_);
+    batchmate::check_decision(decision_, game.position.legal_actions(),
+                              [&] { return batchmate::concat(" in game ", game.number); });
     game.position.play(decision_.action);
     game.actions.push_back(decision_.action);
     game.to_move ^= 1;

@@ -261,7 +261,7 @@ class AnalyseTest(Example):
         for flags, reason in [
             (["--game", "chess"], "chess"),
             (["--simulations", "0"], "--simulations: puct: simulations must be positive, got 0"),
-            (["--simulations", "4194305"], "--simulations: puct: simulations must be at most 4194304, got 4194305"),
+            (["--simulations", "131073"], "--simulations: puct: simulations must be 1 to 131072, got 131073"),
             (["--exploration", "-1"], "--exploration: puct: exploration must be finite and not negative"),
             (["--set", "leaves=0"], "--set: puct: leaves must be 1 to 1024, got 0"),
             (["--set", "widths=3"], "--set: there is no setting 'widths' of puct; it has simulations, "),
@@ -350,7 +350,7 @@ class PlayTest(Example):
 
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [(["--colour", "red"], "red"), (["--game", "go"], "go"), (["--simulations", "-1"], "-1"),
-                              (["--simulations", "4194305"], "at most 4194304"),
+                              (["--simulations", "131073"], "1 to 131072"),
                               (["--set", "resign-below=0"], "resign-below is for whole games"),
                               (["--network", "random:0x0:0"], "random:0x0:0")]:
             with self.subTest(flags):

@@ -122,8 +122,7 @@ TEST_CASE("improved policies are those of the formulas as written") {
   }
 }
 
-TEST_CASE(
-    "a value of the network far above all moves, all visited, changes nothing") {
+TEST_CASE("a value of the network far above all moves, all visited, changes nothing") {
   position const p{1, {0.5, 0.3, 0.2}, {0.01, 0.02, 0}, {1, 1, 1}, {.c_visit = 50, .c_scale = 60}};
   in_arena const node(p);
   std::array<double, 3> policy{};

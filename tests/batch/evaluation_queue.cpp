@@ -13,8 +13,10 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <future>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -86,6 +88,22 @@ void ask_from_threads(E evaluator, bm::queue_settings const& settings) {
   CHECK(queue.report().batches >= 240u / static_cast<unsigned>(settings.max_batch));
 }
 
+/// Asks again and again from its own callback.
+struct asker_in_a_row {
+  bm::evaluation_queue<nim, fake_network>& queue;
+  std::latch& done;
+  int left;
+
+  void ask() {
+    queue.evaluate(nim{}, [this](bm::evaluation<nim> const&, std::exception_ptr const&) {
+      if (--left > 0)
+        ask();
+      else
+        done.count_down();
+    });
+  }
+};
+
 }  // namespace
 
 TEST_CASE("any number of threads get the answers to their own positions") {
@@ -113,6 +131,21 @@ TEST_CASE("a batch leaves at the deadline, and when all askers wait") {
   bm::evaluation_queue<nim, fake_network> only(fake_network{},
                                                {.max_batch = 100, .deadline = 1h, .askers = 1});
   for (int i = 0; i < 5; ++i) CHECK(only.evaluate(nim{}).value == alone(nim{}).value);
+}
+
+TEST_CASE("askers who are answered together and ask again at once meet in one batch") {
+  constexpr int askers = 16, rounds = 100;
+  auto const counts = std::make_shared<fake_counts>();
+  {
+    std::latch done(askers);
+    bm::evaluation_queue<nim, fake_network> queue(fake_network{counts}, {.deadline = 1h, .askers = askers});
+    std::deque<asker_in_a_row> all;
+    for (int i = 0; i < askers; ++i) all.push_back({queue, done, rounds});
+    for (auto& one : all) one.ask();
+    done.wait();
+  }
+  CHECK(counts->rows == askers * rounds);
+  CHECK(counts->batches == rounds);
 }
 
 TEST_CASE("callbacks get the answer or the failure, and closing the queue answers all") {

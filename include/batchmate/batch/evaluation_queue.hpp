@@ -65,15 +65,19 @@ class evaluation_ticket {
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
-  /// Called by the queue: so many answers have come, or have failed. True if they were the last; then the
-  /// ticket may be gone when this returns.
-  virtual bool answer(int rows, std::exception_ptr const& failure) {
+  /// Whether so many answers are all that is missing.
+  bool lacks(int rows) {
+    std::lock_guard lock(mutex_);
+    return left_ == rows;
+  }
+
+  /// Called by the queue: so many answers have come, or have failed. If they were the last, the ticket may be gone when
+  /// this returns.
+  virtual void answer(int rows, std::exception_ptr const& failure) {
     std::lock_guard lock(mutex_);
     left_ -= rows;
     if (failure && !failure_) failure_ = failure;
-    if (left_ > 0) return false;
-    answered_.notify_all();
-    return true;
+    if (left_ == 0) answered_.notify_all();
   }
 
  private:
@@ -128,10 +132,9 @@ class evaluation_queue {
   void evaluate(G const& position, Then then) {
     struct called_back final : question {
       called_back(G const& p, bool planes, Then t) : question(p, planes), then(std::move(t)) {}
-      bool answer(int, std::exception_ptr const& failure) override {
+      void answer(int, std::exception_ptr const& failure) override {
         std::unique_ptr<called_back> const done(this);
         then(std::as_const(this->result), failure);
-        return true;
       }
       Then then;
     };
@@ -286,22 +289,35 @@ class evaluation_queue {
       work& w = **next;
       batches_done_.fetch_add(1, std::memory_order_relaxed);
       rows_done_.fetch_add(w.requests.size(), std::memory_order_relaxed);
-      batch<G> const rows = w.buffer.view(0, static_cast<int>(w.requests.size()));
-      for (int first = 0, end; first < rows.count; first = end) {
-        evaluation_ticket* const ticket = w.requests[static_cast<std::size_t>(first)].ticket;
-        for (end = first; end < rows.count && w.requests[static_cast<std::size_t>(end)].ticket == ticket;
-             ++end)
-          if (!w.failure) hand_over(rows, end, w.requests[static_cast<std::size_t>(end)]);
-        if (ticket->answer(end - first, w.failure)) --open_;
-      }
+      if (!w.failure) hand_over(w);
+      // All are counted before the first is told: it may ask again at once, when none of the others waits any more.
+      int complete = 0;
+      for_each_ticket(w, [&](evaluation_ticket& t, int rows) { complete += t.lacks(rows); });
+      open_ -= complete;
+      for_each_ticket(w, [&](evaluation_ticket& t, int rows) { t.answer(rows, w.failure); });
       w.failure = nullptr;
       free_.push(&w);
     }
   }
 
-  static void hand_over(batch<G> const& rows, int b, request const& to) {
-    *to.value = rows.values[b];
-    std::copy_n(rows.priors_of(b), rows.rows[b].legal.count(), to.priors);
+  static void hand_over(work& w) {
+    batch<G> const rows = w.buffer.view(0, static_cast<int>(w.requests.size()));
+    int b = 0;
+    for (request const& to : w.requests) {
+      *to.value = rows.values[b];
+      std::copy_n(rows.priors_of(b), rows.rows[b].legal.count(), to.priors);
+      ++b;
+    }
+  }
+
+  /// Calls `use(ticket, rows)` for everyone who has rows in the batch; they lie side by side.
+  template <class Use>
+  static void for_each_ticket(work const& w, Use&& use) {
+    for (auto first = w.requests.begin(), end = first; first != w.requests.end(); first = end) {
+      evaluation_ticket* const ticket = first->ticket;
+      end = std::find_if(first, w.requests.end(), [&](request const& r) { return r.ticket != ticket; });
+      use(*ticket, static_cast<int>(end - first));
+    }
   }
 
   void close() {

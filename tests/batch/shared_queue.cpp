@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
@@ -23,6 +24,10 @@ TEST_CASE("shared_queue models batching; its plan and identity follow from its s
   CHECK(plan.games == 9);
   CHECK(plan.groups == 3);
   CHECK_FALSE(plan.common);
+  CHECK(policy.plan({3, 5}).groups == 3);
+  CHECK(policy.plan({4, 5}).groups == 2);  // or a thread would have a group without a game
+  CHECK(policy.plan({9, 5}).groups == 1);
+  CHECK(policy.plan({10, 5}).groups == 1);
   CHECK(policy.identity() == "shared_queue games=9 groups=3 max_batch=7 deadline=500us processors=1");
   CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan({1, 1})), bm::contract_error);
   CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan({1, 1})), bm::contract_error);
@@ -70,6 +75,15 @@ TEST_CASE("self-play through the queue counts the batches that were evaluated, a
     CHECK(done.batches == counts->batches);
   }
   CHECK(counts->largest > 2);  // a thread alone has two games in a group
+}
+
+TEST_CASE("nobody waits for groups and threads that have no game") {
+  for (int threads : {1, 2, 3}) {
+    bm::self_play play{nim{}, bm::puct{.simulations = 8},
+                       bm::shared_queue{.games = 1, .groups = 3, .deadline = std::chrono::hours(1)},
+                       fake_network{}};
+    CHECK(play.run({.episodes = 2, .threads = threads}, [](bm::episode<nim> const&) {}).episodes == 2);
+  }
 }
 
 TEST_CASE("an exception of the evaluator or of the sink ends a run through the queue") {

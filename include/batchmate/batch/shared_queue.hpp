@@ -18,6 +18,7 @@ namespace batchmate {
 template <game G, evaluator_for<G> E>
 class queued_evaluator {
  public:
+  /// `settings.askers` are the most that have something to ask.
   queued_evaluator(E evaluator, queue_settings const& settings)
       : inner_(std::move(evaluator)), settings_(settings) {}
 
@@ -49,7 +50,7 @@ class queued_evaluator {
   /// than all slots can have in flight.
   queue_settings settings_for(reservation const& wanted) const {
     queue_settings settings = settings_;
-    settings.askers = wanted.slots / 2;
+    settings.askers = std::min(settings_.askers, wanted.slots / 2);
     settings.max_batch = static_cast<int>(
         std::min<std::int64_t>(settings.max_batch, std::max<std::int64_t>(in_flight(wanted), 1)));
     return settings;
@@ -77,11 +78,13 @@ struct shared_queue {
   std::chrono::microseconds deadline{500};
   int processors = 1;  ///< threads that evaluate
 
-  batch_plan plan(batch_demand) const {
+  batch_plan plan(batch_demand const& demand) const {
     expects(games > 0, "shared_queue: games must be positive, got ", games);
     expects(groups > 0, "shared_queue: groups must be positive, got ", groups);
     expects(max_batch > 0, "shared_queue: max_batch must be positive, got ", max_batch);
-    return {.games = games, .groups = groups, .max_batch = max_batch};
+    // A group without a game would never ask, and the others' positions would wait for it until the deadline.
+    int const with_games = std::clamp(games / demand.threads, 1, groups);
+    return {.games = games, .groups = with_games, .max_batch = max_batch};
   }
   std::string identity() const {
     return concat("shared_queue games=", games, " groups=", groups, " max_batch=", max_batch,
@@ -93,7 +96,7 @@ struct shared_queue {
   auto connect(E evaluator) const {
     static_assert(std::copyable<E>,
                   "batchmate::shared_queue: needs a copyable evaluator; wrap a device's in a handle");
-    return queued_evaluator<G, E>(std::move(evaluator), {max_batch, deadline, processors});
+    return queued_evaluator<G, E>(std::move(evaluator), {max_batch, deadline, processors, games});
   }
 };
 

@@ -79,12 +79,15 @@ void print_json(table const& at, analysis const& found, table_flags const& flags
                      {"evaluator", at.evaluator()},
                      {"search", flags.search().identity()},
                      {"network_value", found.network_value},
+                     {"network_policy", nlohmann::json::array()},
                      {"value", found.value},
                      {"simulations", found.simulations},
                      {"nodes", found.nodes},
                      {"move", found.move},
                      {"moves", nlohmann::json::array()},
                      {"principal_variation", found.principal_variation}};
+  for (auto const& m : found.network_policy)
+    all["network_policy"].push_back({{"move", m.action}, {"prior", m.prior}});
   for (move_view const& m : found.moves)
     all["moves"].push_back({{"move", m.action},
                             {"visits", m.visits},
@@ -108,7 +111,7 @@ int main(int argc, char** argv) {
   job wanted;
   CLI::App app{"Shows what a network and a search make of one position.", "analyse"};
   app.footer(examples);
-  table_flags const flags(app, 800);
+  table_flags flags(app, 800);
   add_flags(app, wanted);
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("analyse", [&] {

@@ -65,8 +65,9 @@ std::string tune_cudnn(batchmate::network const& net, std::string const& precisi
   namespace cuda = batchmate::cuda;
   cuda::tuning_options options;
   options.progress = [&](cuda::timed_choice const& now) {
-    std::string const time =
-        now.microseconds < 0 ? "does not run" : batchmate::concat(now.microseconds, " us");
+    std::string const time = now.microseconds < 0
+                                 ? "does not run"
+                                 : batchmate::concat(now.microseconds, " us for ", now.rows, " rows");
     progress(batchmate::concat(cuda::name_of(now.of), " ", cuda::text_of(now.choice), ": ", time));
   };
   auto const shape = cuda::tower_shape_of(net, precision_of(precision));

@@ -64,12 +64,18 @@ class game_file {
           path_.string() + ": holds something already; overwrite it (--overwrite), or take another file");
   }
 
-  /// Creates the file. Throws `batchmate::file_error`.
+  /// Creates the file, or opens it as it is. Throws `batchmate::file_error`.
   void open() {
     if (path_.empty()) return;
-    file_.reset(std::fopen(path_.c_str(), "wbe"));
+    file_.reset(std::fopen(path_.c_str(), "abe"));
     if (!file_) batchmate::throw_file_error(path_, "create");
     std::setvbuf(file_.get(), nullptr, _IOLBF, 1 << 16);  // people look at it while it grows
+  }
+
+  /// Drops what it holds.
+  void clear() {
+    std::error_code none;  // but a pipe, say, which holds nothing
+    if (file_ && std::filesystem::is_regular_file(path_, none)) std::filesystem::resize_file(path_, 0);
   }
 
   /// Adds a line, which ends with its newline. Throws `batchmate::file_error`.
@@ -159,6 +165,8 @@ void complete(job& to, typed const& in) {
   to.match.players = {parse_player("--first", in.first, usual), parse_player("--second", in.second, usual)};
   to.match.sgf = !to.sgf.empty();
   if (to.match.sgf) check_sgf(to.game);
+  if (to.match.sgf && to.sgf == to.out)
+    throw common::usage_error("--sgf: " + to.sgf + " is the file of --out");
   if (!in.test.empty()) to.test = parse_sprt("--sprt", in.test);
   if (!std::all_of(in.openings.begin(), in.openings.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     to.match.openings_file = in.openings;
@@ -285,6 +293,8 @@ int main(int argc, char** argv) {
     auto const ready = [&] {
       file.open();
       sgf.open();
+      file.clear();  // when nothing can go wrong any more
+      sgf.clear();
       file.write("# " + wanted.game +
                  ": pair, who moves first, points of the first player, opening, moves\n");
     };

@@ -10,9 +10,9 @@
 /// A game of one's own for the programs, which hold positions and moves as text. Players take 1, 2 or 3 of ten stones;
 /// whoever takes the last one wins.
 ///
-///     cmake --preset host "-DBATCHMATE_GAMES=nim=examples/own_game/nim.hpp;connect4"
-///     cmake --build --preset host --target selfplay match analyse play
-///     build/host/examples/selfplay --game nim --evaluator uniform
+///     cmake --preset host -B build/own -DBATCHMATE_BUILD_TESTS=OFF -DBATCHMATE_GAMES="nim=examples/own_game/nim.hpp;connect4"
+///     cmake --build build/own --target selfplay match analyse play
+///     build/own/examples/selfplay --game nim --evaluator uniform
 struct nim {
   static constexpr int num_actions = 3, max_plies = 10;
   static constexpr batchmate::shape input{1, 1, 10};

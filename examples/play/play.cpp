@@ -121,7 +121,7 @@ class match_of_two {
 int main(int argc, char** argv) {
   std::string colour = "first";
   CLI::App app{"Play against a network in the terminal.", "play"};
-  table_flags const flags(app, 400);
+  table_flags flags(app, 400);
   app.add_option("--colour", colour, "Whether you move first or second")
       ->check(CLI::IsMember({"first", "second"}))
       ->capture_default_str();

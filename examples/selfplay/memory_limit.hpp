@@ -84,19 +84,20 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
   std::size_t const planned = bytes(plan);
   if (wanted.memory_limit == 0 || planned <= wanted.memory_limit) return planned;
   int const games = games_that_fit(plan, wanted.memory_limit, bytes);
-  bool const some_fit = games >= plan.groups;  // each group has a game
+  int const fewest = std::holds_alternative<batchmate::overlapped>(batching.policy) ? plan.groups : 1;
+  bool const some_fit = games >= fewest;
   std::string needed = std::to_string(plan.games) + " games in flight can need " + bytes_text(planned);
   if (!some_fit) {
     auto least = plan;
-    least.games = plan.groups;
+    least.games = fewest;
     needed += ", " + std::to_string(least.games) + " can need " + bytes_text(bytes(least));
   }
   if (!some_fit || wanted.games)
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
                                     bytes_text(wanted.memory_limit) +
-                                    (some_fit          ? "; --games " + std::to_string(games) + " would fit"
-                                     : plan.groups > 1 ? "; not even one game a group would fit"
-                                                       : "; not even one game in flight would fit"));
+                                    (some_fit     ? "; --games " + std::to_string(games) + " would fit"
+                                     : fewest > 1 ? "; not even one game a group would fit"
+                                                  : "; not even one game in flight would fit"));
   wanted.games = games;
   batching = batching_of(wanted, evaluator.is_shared());
   std::size_t const now = bytes(batching.plan({wanted.threads, search.max_rows()}));

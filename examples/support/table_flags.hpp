@@ -17,7 +17,7 @@
 class table_flags {
  public:
   /// Adds them, with so many simulations unless a flag says otherwise.
-  table_flags(CLI::App& app, int simulations) : app_(app) {
+  table_flags(CLI::App& app, int simulations) : app_(app), simulations_(simulations) {
     settings_["--simulations"] = std::to_string(simulations);
     app.add_option("--game", game, "The game")
         ->check(CLI::IsMember(common::game_names()))
@@ -41,13 +41,17 @@ class table_flags {
         ->group(group);
   }
 
+  table_flags(table_flags const&) = delete;  // the program's flags write here
+  table_flags& operator=(table_flags const&) = delete;
+
   std::string game = common::default_game("connect4");
 
   /// The search. Throws `common::usage_error`.
   batchmate::puct search() const {
-    common::search_choice search = batchmate::puct{.noise_fraction = 0, .temperature = 0};
+    common::search_choice search =
+        batchmate::puct{.simulations = simulations_, .noise_fraction = 0, .temperature = 0};
     for (auto const& [flag, value] : settings_) {
-      if (value.empty()) continue;
+      if (app_.count(flag) == 0) continue;
       common::change_setting(flag, search, flag.substr(2), value);
       common::check_search(flag, search);
     }
@@ -78,6 +82,7 @@ class table_flags {
   }
 
   CLI::App const& app_;
+  int simulations_;  // unless a flag says otherwise
   common::evaluator_choice evaluator_;
   std::map<std::string, std::string> settings_;  // of the search, by the flag
   std::string more_;

@@ -31,6 +31,7 @@ TEST_CASE("shared_queue models batching; its plan and identity follow from its s
   CHECK(policy.identity() == "shared_queue games=9 groups=3 max_batch=7 deadline=500us processors=1");
   CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan({1, 1})), bm::contract_error);
   CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan({1, 1})), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{}.plan({0, 1})), bm::contract_error);
   CHECK_THROWS_AS((bm::shared_queue{.max_batch = 0}.plan({1, 1})), bm::contract_error);
 }
 

@@ -177,6 +177,7 @@ class AnalyseTest(Example):
         self.assertEqual(sum(m["visits"] for m in moves), found["simulations"])
         self.assertAlmostEqual(sum(m["prior"] for m in moves), 1, delta=0.01)
         self.assertEqual(found["principal_variation"][0], moves[0]["move"])
+        self.assertEqual({m["move"]: m["prior"] for m in found["network_policy"]}, {m["move"]: m["prior"] for m in moves})
         self.assertIn(NETWORK, found["network"] + found["evaluator"])
         # The root's value is the mean over its own evaluation and the simulations.
         mean = (found["network_value"] + sum(m["visits"] * m["value"] for m in moves)) / 201
@@ -260,7 +261,8 @@ class AnalyseTest(Example):
     def test_bad_flags_are_refused_in_one_line(self):
         for flags, reason in [
             (["--game", "chess"], "chess"),
-            (["--simulations", "0"], "--simulations: puct: simulations must be positive, got 0"),
+            (["--simulations", ""], "--simulations: "),
+            (["--simulations", "0"], "--simulations: puct: simulations must be 1 to 131072, got 0"),
             (["--simulations", "131073"], "--simulations: puct: simulations must be 1 to 131072, got 131073"),
             (["--exploration", "-1"], "--exploration: puct: exploration must be finite and not negative"),
             (["--set", "leaves=0"], "--set: puct: leaves must be 1 to 1024, got 0"),

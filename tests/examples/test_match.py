@@ -369,6 +369,9 @@ class FilesTest(Match):
         for file in [old, new]:
             self.refused(2, "--game", "go9", "--out", file, "--overwrite", "--first", "uniform,search=graph")
         self.assertEqual((old.read_text(), new.exists()), ("games\n", False))
+        self.refused(1, "--game", "hex7", "--first", "uniform", "--out", old, "--sgf", "/no/such/folder/sgf", "--overwrite")
+        self.refused(2, "--game", "hex7", "--first", "uniform", "--out", old, "--sgf", old, "--overwrite")
+        self.assertEqual(old.read_text(), "games\n")
 
     def test_one_that_holds_something_is_replaced_only_if_asked(self):
         for flag, game in [("--out", "connect4"), ("--sgf", "hex7")]:

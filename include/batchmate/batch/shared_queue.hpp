@@ -18,7 +18,7 @@ namespace batchmate {
 template <game G, evaluator_for<G> E>
 class queued_evaluator {
  public:
-  /// `settings.askers` are the most that have something to ask.
+  /// `settings.askers`, if positive, are the most that have something to ask.
   queued_evaluator(E evaluator, queue_settings const& settings)
       : inner_(std::move(evaluator)), settings_(settings) {}
 
@@ -50,7 +50,8 @@ class queued_evaluator {
   /// than all slots can have in flight.
   queue_settings settings_for(reservation const& wanted) const {
     queue_settings settings = settings_;
-    settings.askers = std::min(settings_.askers, wanted.slots / 2);
+    if (int const batches = wanted.slots / 2; settings.askers <= 0 || settings.askers > batches)
+      settings.askers = batches;
     settings.max_batch = static_cast<int>(
         std::min<std::int64_t>(settings.max_batch, std::max<std::int64_t>(in_flight(wanted), 1)));
     return settings;
@@ -81,6 +82,7 @@ struct shared_queue {
   batch_plan plan(batch_demand const& demand) const {
     expects(games > 0, "shared_queue: games must be positive, got ", games);
     expects(groups > 0, "shared_queue: groups must be positive, got ", groups);
+    expects(demand.threads > 0, "shared_queue: threads must be positive, got ", demand.threads);
     expects(max_batch > 0, "shared_queue: max_batch must be positive, got ", max_batch);
     // A group without a game would never ask, and the others' positions would wait for it until the deadline.
     int const with_games = std::clamp(games / demand.threads, 1, groups);

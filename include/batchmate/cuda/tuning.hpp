@@ -144,7 +144,9 @@ inline tower_plan tune(tower_shape const& t, tuning_options const& options = {})
   expects(where != all.end(), "cudnn: no device ", options.device, " to tune for",
           why_not.empty() ? "" : ": ", why_not);
   auto const buckets_of = [&](engine_choice const& inner) {
-    return options.buckets ? options.buckets(inner) : std::vector{options.rows};
+    auto const sizes = options.buckets ? options.buckets(inner) : std::vector{options.rows};
+    expects(!sizes.empty(), "cudnn: tuning needs batch sizes");
+    return sizes;
   };
   return on_device(options.device, [&] {
     auto const handle = make_cudnn_handle();

@@ -88,6 +88,17 @@ void ask_from_threads(E evaluator, bm::queue_settings const& settings) {
   CHECK(queue.report().batches >= 240u / static_cast<unsigned>(settings.max_batch));
 }
 
+/// Says that it has begun a batch, and waits until it may answer.
+struct gated_network : fake_network {
+  std::shared_ptr<std::latch> begun = std::make_shared<std::latch>(1), gate = std::make_shared<std::latch>(1);
+
+  void submit(int slot, bm::batch<nim> const& rows) const {
+    if (!begun->try_wait()) begun->count_down();
+    gate->wait();
+    fake_network::submit(slot, rows);
+  }
+};
+
 /// Asks again and again from its own callback.
 struct asker_in_a_row {
   bm::evaluation_queue<nim, fake_network>& queue;
@@ -146,6 +157,27 @@ TEST_CASE("askers who are answered together and ask again at once meet in one ba
   }
   CHECK(counts->rows == askers * rounds);
   CHECK(counts->batches == rounds);
+}
+
+TEST_CASE("positions join a batch as long as no processor can begin with it") {
+  gated_network const network;
+  std::atomic<int> answered = 0;
+  {
+    bm::evaluation_queue<nim, gated_network> queue(network, {.deadline = 0us});
+    auto const ask = [&] {
+      queue.evaluate(nim{}, [&](bm::evaluation<nim> const&, std::exception_ptr const&) { ++answered; });
+    };
+    ask();
+    network.begun->wait();
+    for (int i = 0; i < 5; ++i) {
+      ask();
+      std::this_thread::sleep_for(2ms);  // far beyond the deadline
+    }
+    network.gate->count_down();
+  }
+  CHECK(answered == 6);
+  CHECK(network.counts->batches == 2);
+  CHECK(network.counts->largest == 5);
 }
 
 TEST_CASE("callbacks get the answer or the failure, and closing the queue answers all") {

@@ -35,7 +35,7 @@ struct evaluation {
 /// How positions that meet in a queue become batches.
 struct queue_settings {
   int max_batch = 1024;  ///< rows of a batch
-  /// How long a position may wait for others before its batch leaves.
+  /// How long a position may wait for others before its batch leaves, if a processor is idle by then.
   std::chrono::microseconds deadline{500};
   /// Threads that evaluate batches, each with its evaluator on the host.
   int processors = 1;
@@ -91,8 +91,9 @@ class evaluation_ticket {
 ///
 ///     callers --requests--> collector --batches--> processors --answers--> distributor --> callers
 ///
-/// A batch leaves when it is full, when its oldest position has waited for the deadline, or when all askers
-/// wait. An exception of the evaluator reaches everyone who waits for a row of that batch; the queue goes on.
+/// A batch leaves when it is full, when all askers wait, or when a processor is idle and the batch's oldest position has
+/// waited for the deadline. An exception of the evaluator reaches everyone who waits for a row of that batch; the queue
+/// goes on.
 /// The destructor answers what was asked before and joins the threads; nobody may ask any more by then.
 template <game G, evaluator_for<G> E>
 class evaluation_queue {
@@ -146,12 +147,13 @@ class evaluation_queue {
   /// Asks for all rows of a batch, encoded if the evaluator needs planes; `ticket` was opened for them, and
   /// all arrays stay where they are until it has been waited for.
   void enqueue(batch<G> const& rows, evaluation_ticket& ticket) {
+    auto const now = std::chrono::steady_clock::now();
     {
       std::lock_guard lock(mutex_);
       expects(!closing_, "evaluation_queue: asked after it was closed");
-      if (requests_.empty()) oldest_ = std::chrono::steady_clock::now();
       for (int b = 0; b < rows.count; ++b)
-        requests_.push_back({rows.positions + b, rows.rows + b, rows.values + b, rows.priors_of(b), &ticket});
+        requests_.push_back(
+            {rows.positions + b, rows.rows + b, rows.values + b, rows.priors_of(b), &ticket, now});
       open_ += rows.count > 0;
     }
     asked_.notify_one();
@@ -186,6 +188,7 @@ class evaluation_queue {
     float* value;
     float* priors;
     evaluation_ticket* ticket;
+    std::chrono::steady_clock::time_point asked;  // when
   };
 
   // One position that a caller asks about by itself.
@@ -254,14 +257,17 @@ class evaluation_queue {
     asked_.wait(lock, [this] { return closing_ || !requests_.empty(); });
     if (requests_.empty()) return false;
     std::size_t const most = static_cast<std::size_t>(settings_.max_batch);
-    asked_.wait_until(lock, oldest_ + settings_.deadline, [&] {
+    auto const complete = [&] {
       return closing_ || requests_.size() >= most || (settings_.askers > 0 && open_ >= settings_.askers);
-    });
+    };
+    // While all processors are busy, a batch that left would wait for one, and nobody could join it any more.
+    if (!asked_.wait_until(lock, requests_.front().asked + settings_.deadline, complete))
+      asked_.wait(lock, [&] { return complete() || under_way_ < settings_.processors; });
+    ++under_way_;
     std::size_t const count = std::min(most, requests_.size());
     auto const end = requests_.begin() + static_cast<std::ptrdiff_t>(count);
     into.requests.assign(requests_.begin(), end);
     requests_.erase(requests_.begin(), end);
-    oldest_ = std::chrono::steady_clock::now();
     return true;
   }
 
@@ -277,6 +283,11 @@ class evaluation_queue {
         check_answers(rows, evaluator);
       } catch (...) {
         w.failure = std::current_exception();
+      }
+      {
+        std::lock_guard lock(mutex_);
+        --under_way_;
+        if (!requests_.empty()) asked_.notify_one();  // the collector may have waited for this
       }
       answered_.push(&w);
     }
@@ -340,7 +351,7 @@ class evaluation_queue {
   std::mutex mutex_;  // guards the four below
   std::condition_variable asked_;
   std::deque<request> requests_;
-  std::chrono::steady_clock::time_point oldest_;  // when the first of them came
+  int under_way_ = 0;  // batches that are made and not evaluated yet
   bool closing_ = false;
 
   std::atomic<int> open_{0};  // requests that are not fully answered

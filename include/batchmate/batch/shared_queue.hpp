@@ -75,7 +75,7 @@ struct shared_queue {
   /// Rows. With several processors no more than each one's share of the rows in flight: one takes up to this many of
   /// those that wait, and the others what it has left.
   int max_batch = 1024;
-  /// How long a position may wait for others before its batch leaves.
+  /// How long a position may wait for others before its batch leaves, if a processor is idle by then.
   std::chrono::microseconds deadline{500};
   int processors = 1;  ///< threads that evaluate
 

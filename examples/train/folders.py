@@ -137,6 +137,10 @@ class Folders:
             with self.opened(path) as shard:
                 return shard.count if shard.final or suspects is None else None
         except TensorFileError as problem:
+            if suspects is not None and signature is None:  # gone, as what is not final goes when its run is resumed?
+                listed = [there for there, _ in find(self.data, missing_ok=True)]
+                if path not in listed or signature_of(path) is not None:
+                    return None
             if suspects is not None and signature is not None:
                 before, since = suspects.get(path, (None, 0))
                 if before != signature:

@@ -523,6 +523,13 @@ class Following(Folder):
             self.assertRaisesRegex(TensorFileError, "rows-000001.*No such file", self.followed)
             self.assertRaisesRegex(TensorFileError, "rows-000001.*No such file", list, self.stream())
 
+    def test_a_shard_that_vanishes_before_it_is_opened_may_be_written_anew(self):
+        self.write("a/0", 40)
+        gone, find = [(str(self.path("a/1")), 1)], folders.find
+        # as when a run that was stopped is resumed between the two
+        with mock.patch.object(folders, "find", lambda *data, **more: find(*data, **more) + (gone and [gone.pop()])):
+            self.assertEqual(sorted(self.followed(idle=0.1)), list(range(40)))
+
 
 class Program(Folder):
     def test_it_counts_the_rows(self):

@@ -17,7 +17,7 @@
 class table_flags {
  public:
   /// Adds them, with so many simulations unless a flag says otherwise.
-  table_flags(CLI::App& app, int simulations) : app_(app), simulations_(simulations) {
+  table_flags(CLI::App& app, int simulations) : app_(app) {
     settings_["--simulations"] = std::to_string(simulations);
     app.add_option("--game", game, "The game")
         ->check(CLI::IsMember(common::game_names()))
@@ -48,10 +48,9 @@ class table_flags {
 
   /// The search. Throws `common::usage_error`.
   batchmate::puct search() const {
-    common::search_choice search =
-        batchmate::puct{.simulations = simulations_, .noise_fraction = 0, .temperature = 0};
+    common::search_choice search = batchmate::puct{.noise_fraction = 0, .temperature = 0};
     for (auto const& [flag, value] : settings_) {
-      if (app_.count(flag) == 0) continue;
+      if (value.empty() && app_.count(flag) == 0) continue;
       common::change_setting(flag, search, flag.substr(2), value);
       common::check_search(flag, search);
     }
@@ -82,7 +81,6 @@ class table_flags {
   }
 
   CLI::App const& app_;
-  int simulations_;  // unless a flag says otherwise
   common::evaluator_choice evaluator_;
   std::map<std::string, std::string> settings_;  // of the search, by the flag
   std::string more_;

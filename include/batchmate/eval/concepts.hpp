@@ -40,8 +40,8 @@ struct reservation {
 ///  - `std::uint64_t network_version() const`: another number whenever another network has taken the place of the one
 ///    before; what remembers answers asks for it (0: the network never changes);
 ///  - `bool is_shared() const`: true for a device that all workers fill common batches for: one object serves all
-///    threads, `submit` is called for a slot by one thread at a time, `wait` by several at once, and rows that no worker filled are
-///    evaluated for nothing (false: every worker has a copy of its own, so the type is copyable;
+///    threads, `submit` is called for a slot by one thread at a time, `wait` by several at once, and rows that no
+///    worker filled are evaluated for nothing (false: every worker has a copy of its own, so the type is copyable;
 ///    copies share what never changes and run at the same time);
 ///  - `std::shared_ptr<std::byte> allocate(std::size_t bytes)`: memory for rows and outputs, 64-byte aligned (the
 ///    heap);

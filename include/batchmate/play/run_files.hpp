@@ -29,7 +29,8 @@ struct run_folder_settings {
 
   shard_settings shards{};  ///< `folder` is made if need be; `first_shard` is not used
   /// All that decides the games and the files, the same on every resumption. `game`, `search`, `evaluator`, `seed`,
-  /// `shard_rows`, and `rank` and `ranks` if episodes are shared, are added from the rest of these settings where it has none.
+  /// `shard_rows`, `horizon` if it is another than usual, and `rank` and `ranks` if episodes are shared, are added from the
+  /// rest of these settings where it has none.
   run_settings identity{};
   std::int64_t first_episode = 0;  ///< number of the run's first
   std::int64_t stride = 1;         ///< between numbers

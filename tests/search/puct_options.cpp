@@ -40,7 +40,9 @@ TEST_CASE("settings out of range are refused with the field's name") {
   refused({.simulations = bm::max_simulations + 1}, "simulations must be 1 to 131072");
   refused({.exploration = -1}, "exploration");
   refused({.exploration = nan}, "exploration");
+  refused({.exploration = 3e38f}, "exploration");
   refused({.exploration_growth = -1}, "exploration_growth");
+  refused({.exploration_growth = 3e38f}, "exploration_growth");
   refused({.exploration_base = 0}, "exploration_base");
   refused({.fpu_reduction = nan}, "fpu_reduction");
   refused({.fpu_value = -1.5f}, "fpu_value");
@@ -59,6 +61,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   refused({.leaves = 0}, "leaves");
   refused({.leaves = 2000}, "leaves");
   refused({.virtual_loss = 0}, "virtual_loss");
+  refused({.virtual_loss = 1001}, "virtual_loss must be 1 to 1000");
 }
 
 TEST_CASE("the identity names every setting") {

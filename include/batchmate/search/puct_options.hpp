@@ -186,9 +186,14 @@ struct puct {
             max_simulations, ", got ", simulations);
     expects(leaves > 0 && leaves <= 1024, "puct: leaves must be 1 to 1024, got ", leaves);
     expects(root_symmetries > 0, "puct: root_symmetries must be positive, got ", root_symmetries);
-    expects(virtual_loss > 0, "puct: virtual_loss must be positive, got ", virtual_loss);
+    // They are added to the values, in fp32, and taken out again: beside more of them too little of the values is left.
+    expects(virtual_loss > 0 && virtual_loss <= 1000, "puct: virtual_loss must be 1 to 1000, got ",
+            virtual_loss);
     not_negative("exploration", exploration);
     not_negative("exploration_growth", exploration_growth);
+    expects(exploration <= 1e6f && exploration_growth <= 1e6f,
+            "puct: exploration and exploration_growth must be at most 1000000, got ", exploration, " and ",
+            exploration_growth);
     positive("exploration_base", exploration_base);
     expects(std::isfinite(fpu_reduction), "puct: fpu_reduction must be finite, got ", fpu_reduction);
     within("fpu_value", fpu_value, -1);

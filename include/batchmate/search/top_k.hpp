@@ -21,7 +21,8 @@ namespace batchmate {
 /// replacement in proportion to P^(1 / temperature) (Kool et al., ICML 2019). Every depth is one wave of rows.
 ///
 /// Training target: P(a) * exp(q(a) / target_temperature) over the root's searched moves, normalised; q is a
-/// move's minimax value (the regularised policy of Grill et al., ICML 2020).
+/// move's minimax value. Of all policies over these moves it has the greatest mean q less target_temperature times its
+/// Kullback-Leibler divergence from P (in Grill et al., ICML 2020, the divergence is that of P from the policy).
 struct top_k {
   std::array<int, 8> widths{6, 10};  ///< moves kept at each depth; the first 0 ends the list
   float temperature = 1;             ///< of the sampling of moves; 0 takes those of greatest prior

@@ -216,14 +216,17 @@ TEST_CASE(
     }
   } network;
   bm::batch_buffer<nim> buffer(network, 1);
-  bm::puct::tree<nim> tree(bm::puct{.simulations = 2, .noise_fraction = 0, .prove = true});
-  tree.start({}, 0);
-  search_one_move(tree, nim{5}, network, buffer, 1);
-  bm::decision<nim> found;
-  tree.decide(found);
-  CHECK(found.simulations == 2);
-  CHECK(found.action == 0);
-  CHECK(found.policy[0] == doctest::Approx(0.625));
-  CHECK(found.policy[1] == doctest::Approx(0.375));
-  CHECK(found.policy[2] == 0);
+  for (float noise : {0.0f, 0.1f}) {  // which is no part of the target
+    bm::puct::tree<nim> tree(
+        bm::puct{.simulations = 2, .noise_fraction = noise, .noise_alpha = 100, .prove = true});
+    tree.start({}, 0);
+    search_one_move(tree, nim{5}, network, buffer, 1);
+    bm::decision<nim> found;
+    tree.decide(found);
+    CHECK(found.simulations == 2);
+    CHECK(found.action == 0);
+    CHECK(found.policy[0] == doctest::Approx(0.625));
+    CHECK(found.policy[1] == doctest::Approx(0.375));
+    CHECK(found.policy[2] == 0);
+  }
 }

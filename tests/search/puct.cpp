@@ -335,12 +335,12 @@ class textbook {
   void choose_unvisited(bm::decision<G>& d) const {
     float sum = 0;
     for (int a : root_->order)
-      if (visits_of(a) == 0) sum += root_->priors.at(a);
+      if (visits_of(a) == 0) sum += network_priors_.at(a);
     for (int a : root_->order) {
       if (visits_of(a) > 0) continue;
       if (d.action < 0) d.action = a;
       d.policy[static_cast<std::size_t>(a)] =
-          sum > 0 ? root_->priors.at(a) / sum
+          sum > 0 ? network_priors_.at(a) / sum
                   : 1 / static_cast<float>(root_->order.size() - root_->children.size());
     }
   }

@@ -83,10 +83,8 @@ class puct::tree {
       outcome.action = actions[choose_move(weights.data(), root.num_children)];
     else
       choose_unvisited(outcome);
-    float const* const priors = arena_.priors(root);
     surprise_sum surprise;
-    for (int i = 0; i < root.num_edges; ++i)
-      surprise.add(outcome.policy[actions[i]], priors_changed_ ? network_priors_[actions[i]] : priors[i]);
+    for (int i = 0; i < root.num_edges; ++i) surprise.add(outcome.policy[actions[i]], network_prior(i));
     outcome.surprise = surprise.total();
   }
 
@@ -325,6 +323,9 @@ class puct::tree {
   random_key move_key() const { return episode_.split(static_cast<std::uint64_t>(ply_)); }
 
   float visits_of(int i) const { return static_cast<float>(arena_[arena_.child(arena_[0])[i]].visits); }
+  float network_prior(int i) const {
+    return priors_changed_ ? network_priors_[arena_.actions(arena_[0])[i]] : arena_.priors(arena_[0])[i];
+  }
 
   /// The weights by which the root's children are targets and are played; returns their sum.
   float weigh_moves(float* weights) const {
@@ -341,11 +342,11 @@ class puct::tree {
   /// All visited moves are proven to lose: the target is the network's policy for the others.
   void choose_unvisited(decision<G>& outcome) const {
     tree_node const& root = arena_[0];
-    float const* const priors = arena_.priors(root);
-    float const sum = std::accumulate(priors + root.num_children, priors + root.num_edges, 0.0f);
+    float sum = 0;
+    for (int i = root.num_children; i < root.num_edges; ++i) sum += network_prior(i);
     for (int i = root.num_children; i < root.num_edges; ++i)
       outcome.policy[arena_.actions(root)[i]] =
-          sum > 0 ? priors[i] / sum : 1.0f / static_cast<float>(root.num_edges - root.num_children);
+          sum > 0 ? network_prior(i) / sum : 1.0f / static_cast<float>(root.num_edges - root.num_children);
     outcome.action = arena_.actions(root)[root.num_children];
   }
 

@@ -53,6 +53,10 @@ TEST_CASE("a surprise is the Kullback-Leibler divergence") {
   CHECK(sure.total() == doctest::Approx(std::log(1e6)));
   for (int i = 0; i < 200; ++i) many.add(0.005f, 0);  // more than a product of doubles can hold
   CHECK(many.total() == doctest::Approx(std::log(0.005 / 1e-6)));
+  bm::surprise_sum least;
+  least.add(1, 0.5f);
+  for (int i = 0; i < 40; ++i) least.add(1e-30f, 1e-30f);
+  CHECK(least.total() == doctest::Approx(std::log(2.0)));
 }
 
 TEST_CASE("a move is drawn in proportion to a power of its weight") {

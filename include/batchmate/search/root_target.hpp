@@ -80,7 +80,7 @@ class surprise_sum {
  public:
   /// Adds a move. Priors that a network's precision made zero count as 1e-6.
   void add(float target, float prior) {
-    if (target == 0) return;
+    if (target < 1e-9f) return;  // next to nothing, and a product of many might be 0
     if (target != target_ || ++count_ > 32) {
       flush();
       target_ = target;

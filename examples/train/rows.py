@@ -7,7 +7,7 @@ What a row holds, with n rows in a shard:
     legal     U8  (n, 8 * ceil(A / 64))         one bit an action, lowest first
     policy    F32 (n, A)                        the search's target; sums to 1, 0 where illegal
     value     F32 (n)                           the search's root value, in [-1, 1]
-    outcome   F32 (n)                           the game's result: -1, 0 or 1
+    outcome   F32 (n)                           the game's result, in [-1, 1]
 
 and what it may hold:
 

@@ -155,8 +155,9 @@ class Stream(Folders, IterableDataset):
 
 
 def wdl_targets(value, outcome, mix):
-    """Chances (B, 3) of win, draw and loss: the result (B), mixed with a win or loss at the search's odds (B)."""
-    result = np.stack([outcome > 0, outcome == 0, outcome < 0], 1).astype(np.float32)
+    """Chances (B, 3) of win, draw and loss: the result (B), one between them being a draw in part, mixed with a win or
+    loss at the search's odds (B)."""
+    result = np.stack([np.maximum(outcome, 0), 1 - np.abs(outcome), np.maximum(-outcome, 0)], 1)
     search = np.stack([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], 1)
     return np.float32(1 - mix) * result + np.float32(mix) * search
 

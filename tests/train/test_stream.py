@@ -161,6 +161,7 @@ class Contents(Folder):
     def test_the_value_target_is_the_result_unless_mixed(self):
         value, outcome = np.array([0.5, -0.2, 0.0], np.float32), np.array([1, -1, 0], np.float32)
         self.assertEqual(stream.wdl_targets(value, outcome, 0).tolist(), [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
+        self.assertEqual(stream.wdl_targets(value, outcome / 4, 0).tolist(), [[0.25, 0.75, 0], [0, 0.75, 0.25], [0, 1, 0]])
         np.testing.assert_allclose(stream.wdl_targets(value, outcome, 1)[:2], [[0.75, 0, 0.25], [0.4, 0, 0.6]])
 
     def test_shards_with_and_without_the_newer_tensors_go_together(self):

@@ -215,7 +215,7 @@ class Loader:
     """Iterating is one pass over a stream, or the rest of it after a break; the next time is the next epoch.
 
     The shards of a pass are those that are there when it begins. `more` goes to PyTorch's DataLoader. A stream with
-    `follow` keeps no position: after a restart it begins with what is in the folders.
+    `follow` keeps no position: after a break or a restart it begins with what is in the folders.
     """
 
     def __init__(self, stream, workers=0, **more):
@@ -227,7 +227,9 @@ class Loader:
         self.stream.epoch, self.parts, self.turn, self.given = epoch, None, 0, [0] * max(1, self.workers)
 
     def __iter__(self):
-        if self.parts is None and not self.stream.follow:
+        if self.stream.follow:
+            self.begin(self.stream.epoch)
+        elif self.parts is None:
             self.parts = self.stream.parts()
         turn = Turn(self.stream, self.parts, list(self.given), self.turn)
         for worker, places, whole in DataLoader(turn, None, num_workers=self.workers, collate_fn=as_it_is, **self.more):

@@ -437,6 +437,14 @@ class Following(Folder):
         go_on.set()
         self.assertEqual(sorted(found + numbers(batches)), list(range(90)))
 
+    def test_a_loader_that_follows_begins_anew_after_a_break(self):
+        self.write("a/0", 50)
+        for workers in (0, 2):
+            loader = Loader(self.stream(follow=True, poll=0.01, window=10, until=lambda: True), workers)
+            next(iter(loader))
+            self.write(f"a/{1 + workers}", 40)
+            self.assertEqual(sorted(numbers(loader)), list(range(self.rows)))
+
     def test_a_shard_that_is_not_final_is_read_when_it_is_or_at_the_end(self):
         def write(name, numbers, final):
             arrays = {**random_rows(BOARD, len(numbers), seed=1), "episode": np.array(numbers)}

@@ -110,13 +110,17 @@ class Network(nn.Module):
 
 
 def export(model, path):
-    """Writes the network file of a model, batch norm folded; the file appears whole or not at all."""
+    """Writes the network file of a model, batch norm folded; the file appears whole or not at all, and not if training
+    has left numbers that are not finite."""
     arrays = {}
     for name, part in model.convolutions().items():
         arrays[f"{name}.weight"], arrays[f"{name}.bias"] = part.folded()
     for name, part in model.dense_layers().items():
         arrays[f"{name}.weight"], arrays[f"{name}.bias"] = part.weight.detach(), part.bias.detach()
     arrays = {name: np.ascontiguousarray(array.cpu().float().numpy()) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise TensorFileError(f"{path}: not written: {name} is not finite; training has diverged")
     a = model.architecture
     shape = {"blocks": str(a.blocks), "channels": str(a.channels), "value": a.value}
     tensors.write(path, arrays, {"format": FORMAT, **model.board.metadata(), **shape})

@@ -260,9 +260,9 @@ def run(flags):
     print(f"{board.game}: {count} rows, {steps} steps, "
           f"{sum(p.numel() for p in model.parameters())} parameters, {device}", flush=True)
     fit(model, optimizer, loader, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
+    networks.export(model, flags.out)
     if flags.checkpoint:
         networks.save_checkpoint(flags.checkpoint, model, optimizer)
-    networks.export(model, flags.out)
 
 
 def main(arguments=None):

@@ -170,6 +170,15 @@ class Program(Folder):
         again = networks.load(self.folder / "network.safetensors")
         self.assertFalse(torch.equal(first.stem.conv.weight, again.stem.conv.weight))
 
+    def test_training_that_diverges_leaves_the_network_and_the_checkpoint_as_they_were(self):
+        checkpoint = self.folder / "checkpoint.pt"
+        self.run_train("--checkpoint", str(checkpoint))
+        before = [path.read_bytes() for path in (checkpoint, self.folder / "network.safetensors")]
+        status, _, err = self.run_train("--resume", str(checkpoint), "--checkpoint", str(checkpoint), "--lr", "1e38")
+        self.assertEqual((status, err.count("\n")), (1, 1))
+        self.assertRegex(err, "network.safetensors: not written: .*diverged")
+        self.assertEqual([path.read_bytes() for path in (checkpoint, self.folder / "network.safetensors")], before)
+
     def test_the_same_seed_gives_the_same_network(self):
         networks_written = []
         for seed in ("1", "1", "2"):

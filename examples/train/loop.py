@@ -10,7 +10,6 @@ where it was stopped or killed; only the generation under way is played again.
 import argparse
 import json
 import math
-import os
 import shlex
 import shutil
 import subprocess
@@ -122,8 +121,8 @@ class Loop:
         command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(),
                    "--evaluator", flags.evaluator, "--search", flags.search, "--simulations", flags.simulations,
                    "--batching", "lockstep", "--games", flags.games, "--episodes", flags.episodes,
-                   "--threads", flags.threads, "--seed", flags.seed + self.generation, "--out", folder,
-                   "--summary", summary, *shlex.split(flags.selfplay_flags)]
+                   "--seed", flags.seed + self.generation, "--out", folder, "--summary", summary, *self.threads(),
+                   *shlex.split(flags.selfplay_flags)]
         return run_program(command, folder / "selfplay.log", summary)
 
     def train(self, folder, new_rows):
@@ -149,9 +148,14 @@ class Loop:
             summary = folder / f"match-{Path(opponent).stem}.json"
             command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
                        "--second", opponent, "--simulations", flags.measure_simulations, "--openings", flags.openings,
-                       "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary]
+                       "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary,
+                       *self.threads()]
             scores[Path(opponent).stem] = run_program(command, summary.with_suffix(".log"), summary)["score"]
         return scores
+
+    def threads(self):
+        """The programs' flag for the threads that were asked for; else each takes what it may use."""
+        return ["--threads", self.flags.threads] if self.flags.threads else []
 
     def publish(self):
         """Copies the newest network to `--out`."""
@@ -210,7 +214,6 @@ def parse_flags(arguments):
     if flags.minutes is None and flags.generations is None:
         parser.error("one of --minutes and --generations is needed")
     flags.board = board_from(flags, parser)
-    flags.threads = flags.threads or os.cpu_count()
     flags.measure_simulations = flags.measure_simulations or flags.simulations
     return flags
 

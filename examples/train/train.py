@@ -183,7 +183,7 @@ def add_training_flags(parser):
                        help="processes that read rows; 0: read between the steps (%(default)s)")
     group.add_argument("--no-symmetry", action="store_true", help="do not turn or mirror rows")
     group.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
-    group.add_argument("--threads", type=positive, metavar="N", help="processor threads (all cores)")
+    group.add_argument("--threads", type=positive, metavar="N", help="processor threads (all that may be used)")
     group.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
     return group
 

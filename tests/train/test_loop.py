@@ -79,6 +79,7 @@ class LoopRuns(unittest.TestCase):
         used = [Path(flags.get("--network") or flags["--first"]).name for _, flags in calls]
         self.assertEqual(used, [f"network-{n:03}.safetensors" for n in (0, 1, 1, 2)])
         self.assertEqual([flags["--seed"] for _, flags in calls], ["7", "7", "8", "7"])
+        self.assertEqual([flags["--threads"] for _, flags in calls], ["1"] * 4)
         self.assertEqual([(line["generation"], line["rows"], line["rollout"]) for line in self.log()],
                          [(1, 40, 0.75), (2, 40, 0.75)])
         self.assertEqual(out.count("rollout 0.75"), 2)

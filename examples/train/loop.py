@@ -144,13 +144,13 @@ class Loop:
         if not flags.measure_every or self.generation % flags.measure_every:
             return {}
         scores = {}
-        for opponent in flags.opponents:
-            summary = folder / f"match-{Path(opponent).stem}.json"
+        for number, opponent in enumerate(flags.opponents):
+            summary = folder / f"match-{number}.json"
             command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
                        "--second", opponent, "--simulations", flags.measure_simulations, "--openings", flags.openings,
                        "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary,
                        *self.threads()]
-            scores[Path(opponent).stem] = run_program(command, summary.with_suffix(".log"), summary)["score"]
+            scores[opponent] = run_program(command, summary.with_suffix(".log"), summary)["score"]
         return scores
 
     def threads(self):

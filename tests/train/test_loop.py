@@ -93,6 +93,13 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([each.get("--search") for each in flags], ["puct", None, "gumbel", None])
         self.assertEqual([each["--simulations"] for each in flags], ["30", "30", "30", "70"])
 
+    def test_every_opponent_has_its_score(self):
+        opponents = ["old/best.safetensors", "best.safetensors", "best.safetensors,search=gumbel"]
+        status, _, err = self.run_loop("--generations", "1", "--opponents", *opponents)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual([flags["--second"] for _, flags in self.calls()[1:]], opponents)
+        self.assertEqual([self.log()[0][name] for name in opponents], [0.75] * 3)
+
     def test_every_family_of_shipped_games_is_learnt_and_its_rows_are_moved(self):
         for game in ("othello", "go9", "gomoku", "breakthrough8"):
             moved, augmented = [], train.augmented

@@ -76,6 +76,8 @@ class Loop:
         found = (self.model.board, self.model.architecture)
         if found != wanted:
             raise TensorFileError(f"{self.checkpoint}: holds {found}, but the flags ask for {wanted}")
+        if "generation" not in state:
+            raise TensorFileError(f"{self.checkpoint}: is train.py's, not of a loop: it names no generation")
         self.optimizer = train.make_optimizer(self.model)
         self.optimizer.load_state_dict(state["optimizer"])
         self.generation, self.seconds = state["generation"], state["seconds"]

@@ -139,6 +139,16 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertRegex(err, "checkpoint.pt.*channels=8.*channels=16")
 
+    def test_a_checkpoint_of_train_py_is_refused(self):
+        self.run_loop("--generations", "1")
+        path = str(self.folder / "work/checkpoint.pt")
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(train.main(["--data", str(self.folder / "work/generation-000"), "--steps", "1", "--resume", path,
+                                         "--checkpoint", path, "--out", str(self.folder / "more.safetensors")]), 0)
+        status, _, err = self.run_loop("--generations", "2")
+        self.assertEqual((status, err.count("\n")), (1, 1))
+        self.assertRegex(err, "checkpoint.pt: .*no generation")
+
     def test_a_program_that_fails_is_named_with_its_last_words(self):
         (self.folder / "break-selfplay").touch()
         status, _, err = self.run_loop("--generations", "1")

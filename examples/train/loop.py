@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import train
-from train import positive
+from train import amount, natural, positive
 import model as networks
 from games import board_of
 from model import Network
@@ -189,7 +189,7 @@ def parse_flags(arguments):
     add("--board", metavar="P,H,W,G,A", help="planes, rows, columns, globals and actions of a game that does not ship")
     add("--work", required=True, metavar="FOLDER", help="where everything is kept; an earlier run there goes on")
     add("--out", required=True, metavar="FILE", help="where the newest network goes")
-    add("--minutes", type=float, metavar="M", help="begin no generation that would end after M, earlier runs counted")
+    add("--minutes", type=amount, metavar="M", help="begin no generation that would end after M, earlier runs counted")
     add("--generations", type=positive, metavar="N", help="stop after generation N")
     add("--programs", type=Path, default=PROGRAMS, metavar="FOLDER", help="where selfplay and match are (%(default)s)")
     play = parser.add_argument_group("self-play").add_argument
@@ -202,7 +202,7 @@ def parse_flags(arguments):
     measure = parser.add_argument_group("measuring").add_argument
     measure("--opponents", nargs="*", default=["uniform", "rollout"], metavar="WHO",
             help="uniform, rollout or network files (%(default)s)")
-    measure("--measure-every", type=int, default=1, metavar="N", help="generations; 0: never (%(default)s)")
+    measure("--measure-every", type=natural, default=1, metavar="N", help="generations; 0: never (%(default)s)")
     measure("--measure-simulations", type=positive, metavar="N", help="of puct, a move (as --simulations)")
     measure("--openings", type=positive, default=100, metavar="N", help="random ones, two games each (%(default)s)")
     measure("--opening-plies", type=positive, default=4, metavar="K", help="their length (%(default)s)")
@@ -210,7 +210,7 @@ def parse_flags(arguments):
     group = train.add_training_flags(parser)
     group.add_argument("--window", type=positive, default=10, metavar="N",
                        help="train on N generations at most (%(default)s)")
-    group.add_argument("--passes", type=float, default=4, metavar="N",
+    group.add_argument("--passes", type=amount, default=4, metavar="N",
                        help="times that a row is trained on before it leaves the window, on average (%(default)s)")
     flags = train.check_training_flags(parser, parser.parse_args(arguments))
     if flags.minutes is None and flags.generations is None:

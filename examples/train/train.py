@@ -168,23 +168,23 @@ def add_training_flags(parser):
     default, group = Settings(), parser.add_argument_group("training")
     group.add_argument("--batch", type=positive, default=default.batch, metavar="ROWS",
                        help="rows a step (%(default)s)")
-    group.add_argument("--lr", type=float, default=default.lr, help="highest learning rate (%(default)s)")
-    group.add_argument("--weight-decay", type=float, default=default.weight_decay, help="AdamW's (%(default)s)")
+    group.add_argument("--lr", type=amount, default=default.lr, help="highest learning rate (%(default)s)")
+    group.add_argument("--weight-decay", type=amount, default=default.weight_decay, help="AdamW's (%(default)s)")
     group.add_argument("--value-mix", type=share, default=default.value_mix, metavar="SHARE",
                        help="share of the search's own value in the value's target, 0 to 1 (%(default)s)")
     group.add_argument("--short-mix", type=share, default=default.short_mix, metavar="SHARE",
                        help="share of the search's values some plies on there, with --value-mix at most 1 (%(default)s)")
-    group.add_argument("--value-weight", type=float, default=default.value_weight,
+    group.add_argument("--value-weight", type=amount, default=default.value_weight,
                        help="of the value's loss beside the policy's (%(default)s)")
     group.add_argument("--surprise-share", type=share, default=default.surprise_share, metavar="SHARE",
                        help="share of the rows' weights that goes by how much the search surprised the network, 0 to 1 "
                             "(%(default)s)")
-    group.add_argument("--workers", type=int, default=0, metavar="N",
+    group.add_argument("--workers", type=natural, default=0, metavar="N",
                        help="processes that read rows; 0: read between the steps (%(default)s)")
     group.add_argument("--no-symmetry", action="store_true", help="do not turn or mirror rows")
     group.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
     group.add_argument("--threads", type=positive, metavar="N", help="processor threads (all that may be used)")
-    group.add_argument("--seed", type=int, default=default.seed, help="of everything random (%(default)s)")
+    group.add_argument("--seed", type=natural, default=default.seed, help="of everything random (%(default)s)")
     return group
 
 
@@ -198,6 +198,12 @@ def check_training_flags(parser, flags):
     """Ends the program where the flags of `add_training_flags` contradict each other."""
     if flags.value_mix + flags.short_mix > 1:
         parser.error(f"--value-mix and --short-mix must be at most 1 together, got {flags.value_mix} and {flags.short_mix}")
+    if flags.device == "auto":
+        flags.device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=flags.device)
+    except (RuntimeError, AssertionError) as problem:
+        parser.error(f"--device {flags.device}: {str(problem).splitlines()[0]}")
     return flags
 
 
@@ -206,7 +212,7 @@ def prepare_torch(flags):
     torch.manual_seed(flags.seed)
     if flags.threads:
         torch.set_num_threads(flags.threads)
-    return flags.device if flags.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return flags.device
 
 
 def positive(text):
@@ -214,6 +220,22 @@ def positive(text):
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return number
+
+
+def natural(text):
+    """An argparse type: an integer of at least 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
+    return number
+
+
+def amount(text):
+    """An argparse type: a finite number of at least 0."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be finite and not negative, got {text}")
     return number
 
 
@@ -234,7 +256,7 @@ def parse_flags(arguments):
     parser.add_argument("--out", required=True, metavar="FILE", help="the network to write")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=positive, metavar="N", help="optimizer steps")
-    length.add_argument("--epochs", type=float, default=4, help="times to see every row (%(default)s)")
+    length.add_argument("--epochs", type=amount, default=4, help="times to see every row (%(default)s)")
     parser.add_argument("--resume", metavar="FILE", help="go on from this checkpoint, not from random weights")
     parser.add_argument("--checkpoint", metavar="FILE", help="write what --resume reads")
     add_network_flags(parser)

@@ -170,7 +170,8 @@ class LoopRuns(unittest.TestCase):
     def test_bad_flags_are_status_2(self):
         for more, game in [([], "connect4"), (["--generations", "1"], "chess"),
                            (["--generations", "1", "--board", "1,2"], "own"), (["--generations", "0"], "connect4"),
-                           (["--generations", "1", "--value-mix", "0.5", "--short-mix", "0.6"], "connect4")]:
+                           (["--generations", "1", "--value-mix", "0.5", "--short-mix", "0.6"], "connect4"),
+                           (["--minutes", "nan"], "connect4"), (["--generations", "1", "--passes", "inf"], "connect4")]:
             with self.subTest(more=more, game=game):
                 self.assertEqual(self.run_loop(*more, game=game)[0], 2)
         self.assertFalse((self.folder / "work").exists())

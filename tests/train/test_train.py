@@ -212,8 +212,9 @@ class Program(Folder):
         status, _, err = self.run_train()
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertIn("rows-000000.safetensors", err)
-        for mixes in (["--value-mix", "2"], ["--short-mix", "-0.1"], ["--value-mix", "0.6", "--short-mix", "0.5"]):
-            self.assertEqual(self.run_train(*mixes)[0], 2)
+        for flags in (["--value-mix", "2"], ["--short-mix", "-0.1"], ["--value-mix", "0.6", "--short-mix", "0.5"],
+                      ["--workers", "-1"], ["--seed", "-1"], ["--lr", "nan"], ["--epochs", "inf"], ["--device", "none"]):
+            self.assertEqual(self.run_train(*flags)[0], 2, flags)
         self.assertEqual(list(self.folder.glob("*network*")), [])
 
 

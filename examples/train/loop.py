@@ -8,6 +8,7 @@ where it was stopped or killed; only the generation under way is played again.
 """
 
 import argparse
+import fcntl
 import json
 import math
 import shlex
@@ -49,12 +50,23 @@ def run_program(command, log, summary):
         raise ProgramError(f"{summary}: no summary from: {shlex.join(command)}: {problem}") from problem
 
 
+def locked(folder):
+    """Makes a folder and keeps other loops out of it until the file that it returns is closed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / ".lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        lock.close()
+        raise ProgramError(f"{folder}: is in use by another loop") from problem
+    return lock
+
+
 class Loop:
     """The state of a run: the model, its optimizer, the generation and the seconds spent so far."""
 
     def __init__(self, flags):
         self.flags, self.work = flags, Path(flags.work)
-        self.work.mkdir(parents=True, exist_ok=True)
         self.device = train.prepare_torch(flags)
         self.checkpoint = self.work / "checkpoint.pt"
         self.generation, self.seconds = 0, 0.0
@@ -233,7 +245,9 @@ def board_from(flags, parser):
 def main(arguments=None):
     """Exit status 0; 1 with the reason on standard error; 2 for bad flags; 130 when interrupted."""
     try:
-        run(parse_flags(arguments))
+        flags = parse_flags(arguments)
+        with locked(Path(flags.work)):
+            run(flags)
     except (ProgramError, TensorFileError, OSError) as problem:
         print(f"loop.py: {problem}", file=sys.stderr)
         return 1

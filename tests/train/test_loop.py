@@ -1,6 +1,7 @@
 """loop.py, with programs that stand in for self-play and match: they write random rows and count their calls."""
 
 import contextlib
+import fcntl
 import io
 import json
 import sys
@@ -148,6 +149,14 @@ class LoopRuns(unittest.TestCase):
         status, _, err = self.run_loop("--generations", "2")
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertRegex(err, "checkpoint.pt: .*no generation")
+
+    def test_a_folder_that_another_loop_uses_is_refused(self):
+        (self.folder / "work").mkdir()
+        with open(self.folder / "work/.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            status, _, err = self.run_loop("--generations", "1")
+        self.assertEqual((status, err), (1, f"loop.py: {self.folder}/work: is in use by another loop\n"))
+        self.assertFalse((self.folder / "calls").exists())
 
     def test_a_program_that_fails_is_named_with_its_last_words(self):
         (self.folder / "break-selfplay").touch()

@@ -69,7 +69,8 @@ class Folders:
     follow: bool = False                 # go on with shards that appear, until `until` or `idle` says to end
     poll: float = 1.0                    # seconds between looks for new shards
     idle: Optional[float] = None         # end after so many seconds without a new shard
-    until: Optional[Callable[[], bool]] = None  # end once it returns true and what is there then has been read
+    until: Optional[Callable[[], bool]] = None  # end once it returns true and what is there then has been read; workers
+                                                # ask it in their processes, so that it must look at a file, say
     patience: float = 60.0               # seconds before a damaged shard is bad: it could be a copy under way
 
     def __post_init__(self):

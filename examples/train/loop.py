@@ -79,6 +79,7 @@ class Loop:
         """Generation 0: random weights."""
         self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.device)
         self.optimizer = train.make_optimizer(self.model)
+        networks.export(self.model, self.network())
         self.save()
 
     def restore(self):
@@ -95,8 +96,7 @@ class Loop:
         self.generation, self.seconds = state["generation"], state["seconds"]
 
     def save(self):
-        """Writes the generation's network, then the checkpoint that makes it count."""
-        networks.export(self.model, self.network())
+        """Writes the checkpoint that makes a generation count, whose network is there."""
         networks.save_checkpoint(self.checkpoint, self.model, self.optimizer, generation=self.generation,
                                  seconds=self.seconds)
 

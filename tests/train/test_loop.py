@@ -117,7 +117,10 @@ class LoopRuns(unittest.TestCase):
                 self.assertEqual(networks.load(self.folder / "out.safetensors").board.game, game)
 
     def test_networks_begin_random_and_change_every_generation(self):
-        self.run_loop("--generations", "2")
+        with mock.patch.object(networks, "export", wraps=networks.export) as export:
+            self.run_loop("--generations", "2")
+        self.assertEqual([call.args[1].name for call in export.call_args_list],
+                         [f"network-{n:03}.safetensors" for n in range(3)])
         weights = [networks.load(self.folder / f"work/network-{n:03}.safetensors").stem.conv.weight for n in range(3)]
         for before, after in zip(weights, weights[1:]):
             self.assertGreater(float((before - after).abs().max().detach()), 1e-6)

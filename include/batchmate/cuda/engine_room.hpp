@@ -91,6 +91,7 @@ class engine_room {
     busy_lane& lane = *lanes_[last_lane_ = least_busy()];
     s.chunks = s.bucket_rows = 0;
     s.rows = batch.count;
+    s.network = extents_.name;
     try {
       for (int first = 0; first < batch.count; first += lane.at.max_rows()) {
         expects(s.chunks < s.room, "cudnn: a batch of ", batch.count, " rows is larger than was reserved");
@@ -214,6 +215,7 @@ class engine_room {
     std::mutex mutex;
     busy_lane* on = nullptr;  // where its batch is in flight
     int chunks = 0, room = 0, rows = 0, bucket_rows = 0;
+    std::string network;  // that evaluates its batch; it may be replaced before somebody waits
     std::shared_ptr<std::byte> receipts;  // (room), pinned
     std::vector<event> done;              // by machine
     std::exception_ptr failure;
@@ -300,7 +302,7 @@ class engine_room {
         lane.of.times.add(r);
         int const first = i * lane.at.max_rows();
         if (r.fault < static_cast<unsigned>(s.rows - first))  // beyond are the rows that fill the bucket up
-          throw evaluation_error(concat("cudnn: network ", extents_.name, ": row ",
+          throw evaluation_error(concat("cudnn: network ", s.network, ": row ",
                                         static_cast<unsigned>(first) + r.fault, " of a batch of ", s.rows,
                                         ": a value or prior is not finite"));
       }

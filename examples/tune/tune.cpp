@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
     std::string const plan = common::tune_cudnn(
         net, precision, [](std::string const& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
     std::span<std::byte const> const bytes = std::as_bytes(std::span(plan));
-    batchmate::write_file_atomically(out, {&bytes, 1});
     std::printf("%s", plan.c_str());
+    batchmate::write_file_atomically(out, {&bytes, 1});
     return 0;
   });
 }

@@ -56,6 +56,11 @@ class ProgramsTest(RunTest):
         self.assertEqual(status, 0, err)
         self.assertEqual(plan.read_text(), out)
         self.assertIn("plan: tuned", self.play("--plan", plan)[1])
+        status, out, err = run("--game", "tictactoe", "--network", "random:1x8:3", "--out", self.folder / "no" / "a.plan",
+                               program=TUNE)
+        self.assertEqual(status, 1, err)
+        self.assertIn("origin tuned", out)  # so that what took a minute is not lost
+        out = plan.read_text()
         plan.write_text(out.replace("\ncudnn ", "\ncudnn 8"))
         status, _, err = run(*JOB, *SIX, "--plan", plan, program=SELFPLAY)
         self.assertEqual(status, 1, err)

@@ -5,9 +5,10 @@ if(TARGET batchmate::cuda)
 endif()
 
 find_package(CUDAToolkit QUIET)
-find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_ROOT} PATH_SUFFIXES include)
-# NVIDIA's Python packages have no libcudnn.so.
-find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDNN_ROOT} PATH_SUFFIXES lib lib64)
+find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDNN_ROOT} ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
+# NVIDIA's Python packages have no libcudnn.so, which must not make that of another folder come first.
+find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS ${CUDNN_ROOT} ${CUDAToolkit_LIBRARY_DIR}
+             PATH_SUFFIXES lib lib64)
 mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_LIBRARY)
 if(NOT TARGET CUDA::cudart)
   set(batchmate_cuda_missing "the CUDA toolkit")
@@ -31,6 +32,8 @@ add_library(batchmate_cuda INTERFACE)
 add_library(batchmate::cuda ALIAS batchmate_cuda)
 # As an option, since CMake 3.25 does not know that nvcc has C++20.
 target_compile_options(batchmate_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>")
+# Not only as a system's folder for nvcc, which would look into its toolkit's before.
+target_compile_options(batchmate_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-I${CUDNN_INCLUDE_DIR}>")
 target_include_directories(batchmate_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
 # The runtime is linked statically, as nvcc does it: a program must not have two.
 target_link_libraries(batchmate_cuda INTERFACE batchmate::batchmate CUDA::cudart_static ${CUDNN_LIBRARY})

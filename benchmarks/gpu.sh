@@ -72,7 +72,7 @@ build() {
 }
 
 tests() {
-  try tests 600 ctest --preset cuda -L '^gpu$' --output-on-failure --timeout 300
+  try tests 590 ctest --preset cuda -L '^gpu$' --output-on-failure
   grep -E 'Passed|Failed|Timeout|Skipped|tests passed' "$out/tests.log" | sed 's/^/   /'
   if grep -q 'Skipped)' "$out/tests.log"; then
     failed=1

@@ -25,6 +25,10 @@ TEST_CASE("there are several candidates for the reference job's tower, all of wh
                 [&](auto const& each) { return !works_for_all(device, shape, layer::second, each, rows); });
   CHECK(found.size() >= 10);
   CHECK(found[0] == *pinned_choice(shape));
+  engine_choice alone = found[0];
+  for (auto& k : alone.knobs)
+    if (k.type == CUDNN_KNOB_TYPE_TILE_CGA_M) k.value = 1;
+  CHECK(std::find(found.begin(), found.end(), alone) != found.end());  // no clusters: no multiprocessor idle
   std::set<std::string> different;
   for (auto const& each : found) {
     different.insert(text_of(each));

@@ -118,7 +118,8 @@ class convolution_timer {
   stream stream_;  // last, so that it finishes before the memory goes
 };
 
-/// All choices for a layer that are pinned, or proposed for some of the numbers of rows, without repetition.
+/// All choices for a layer that are pinned, or proposed for some of the numbers of rows, without repetition. What would
+/// split sums is taken without: among those are the tiles without clusters, which leave no multiprocessor idle.
 inline std::vector<engine_choice> choices_for(plan_target const& target, tower_shape const& t, layer l,
                                               std::span<int const> rows) {
   std::vector<engine_choice> all;
@@ -126,8 +127,16 @@ inline std::vector<engine_choice> choices_for(plan_target const& target, tower_s
     if (std::find(all.begin(), all.end(), c) == all.end()) all.push_back(c);
   };
   if (auto const pinned = pinned_choice(t)) add(*pinned);
-  for (std::size_t n = 1; n <= rows.size(); ++n)
+  for (std::size_t n = 1; n <= rows.size(); ++n) {
     for (auto const& each : candidates(target, t, l, rows.first(n))) add(each);
+    if (t.elements == precision::fp32) continue;  // whose proposals of this engine would be in TF32
+    for (auto& each : propose_engines(target, extents_of(t, l, rows[n - 1]))) {
+      for (knob& k : each.choice.knobs)
+        if (k.type == CUDNN_KNOB_TYPE_WORKSPACE) k.value = 1;
+      if (each.choice.engine == pinned_engine && !each.compiled_at_run_time && sums_in_one_order(each.choice))
+        add(each.choice);
+    }
+  }
   return all;
 }
 

@@ -1,6 +1,7 @@
 """Which shards of training rows are there: folders and globs, the newest of them, and those that are still to come."""
 
 import glob
+import multiprocessing
 import os
 import re
 import time
@@ -94,7 +95,8 @@ class Folders:
     def followed(self):
         """Yields Parts: of what is there, then of what came since, until `until` or `idle`."""
         known, suspects, last, limited = set(), {}, time.monotonic(), True
-        while True:
+        trainer = multiprocessing.parent_process()  # of a worker, which must not outlive it; otherwise None
+        while trainer is None or trainer.is_alive():
             idle = self.idle is not None and time.monotonic() - last >= self.idle
             ending = idle or (self.until is not None and self.until())  # asked first: what was there by then is read
             parts = self.look(known, suspects, limited)

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -425,6 +427,18 @@ class Following(Folder):
         threading.Thread(target=lambda: (self.done.wait(), flag.touch())).start()
         found = self.followed(3, "rank-*", until=flag.exists, window=40)
         self.assertEqual(sorted(found), sorted(there + self.written))
+
+    def test_workers_end_when_the_process_that_they_work_for_is_killed(self):
+        self.write("a/0", 50)
+        program = ("import sys; from stream import Loader, Stream\n"
+                   "for _ in Loader(Stream(sys.argv[1], follow=True, poll=0.01, batch=10, window=10), workers=2):\n"
+                   "    print('a batch', flush=True)")
+        trainer = subprocess.Popen([sys.executable, "-c", program, self.folder / "a"], stdout=subprocess.PIPE,
+                                   env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        self.addCleanup(trainer.kill)
+        trainer.stdout.readline()
+        trainer.kill()
+        trainer.communicate(timeout=LONGEST)  # the workers have its output open for as long as they run
 
     def test_batches_come_before_the_writer_ends(self):
         self.write("a/0", 50)

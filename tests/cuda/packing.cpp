@@ -72,3 +72,11 @@ TEST_CASE("layers that do not fit each other are refused") {
   net.blocks[0].first.bias.pop_back();
   CHECK_THROWS_AS(packed_network(net, precision::fp16), bm::contract_error);
 }
+
+TEST_CASE("a weight that would be infinite in fp16 is refused, and taken in bf16") {
+  auto net = bm::random_network(extents_for<small>(1, 8), 1);
+  net.blocks[0].first.weights[5] = 1e5f;
+  CHECK_THROWS_WITH_AS(packed_network(net, precision::fp16),
+                       doctest::Contains("a weight of 100000 is too large"), bm::contract_error);
+  CHECK_NOTHROW(packed_network(net, precision::bf16));
+}

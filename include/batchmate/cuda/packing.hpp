@@ -4,6 +4,7 @@
 #include <batchmate/cuda/plan.hpp>
 #include <batchmate/net/layers.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -34,7 +35,8 @@ class packed_network {
   /// Outputs that one block of the dense kernel computes; the stride of weights is a multiple of it.
   static constexpr int dense_outputs = 128;
 
-  /// Rounds and reorders the weights. Throws `contract_error` if the network's layers do not fit one another.
+  /// Rounds and reorders the weights. Throws `contract_error` if the network's layers do not fit one another, and for a
+  /// convolution's weight that the precision has no number for.
   packed_network(network const& net, precision elements) : shape_(tower_shape_of(net, elements)) {
     check_network(net);
     num_actions_ = net.num_actions;
@@ -67,7 +69,10 @@ class packed_network {
   template <class Element>
   void place_convolutions(network const& net) {
     auto const add = [&](convolution const& c, int inputs, int outputs) {
-      convolution all = c;
+      for (auto const* numbers : {&c.weights, &c.bias})
+        for (float const x : *numbers)
+          expects(std::isfinite(widen(narrow<Element>(x))), "network ", net.name, ": a weight of ", x,
+                  " is too large for the precision; take bf16 or fp32");
       places_.convolutions.push_back(
           {append(krsc<Element>(c, inputs, outputs)), append(narrowed<Element>(c.bias, outputs))});
     };

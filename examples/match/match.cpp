@@ -7,6 +7,7 @@
 #include <common/games.hpp>
 #include <common/interrupt.hpp>
 #include <common/processors.hpp>
+#include <common/summary.hpp>
 
 #include <match/match.hpp>
 
@@ -18,7 +19,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -264,15 +264,6 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
                name_of(score.found).c_str());
 }
 
-void write_summary(std::string const& file, std::string const& text) {
-  if (file == "-") std::fputs(text.c_str(), stdout);
-  if (std::fflush(stdout) != 0) batchmate::throw_file_error("standard output", "write");
-  if (file.empty() || file == "-") return;
-  std::ofstream out(file);
-  out << text;
-  if (!out.flush()) throw batchmate::file_error(file + ": cannot be written");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -288,6 +279,7 @@ int main(int argc, char** argv) {
   if (auto const status = common::parse(app, argc, argv)) return *status;
   return common::guarded("match", [&] {
     complete(wanted, in);
+    common::check_summary_place(wanted.summary);
     common::interrupt_watch const interrupt;
     game_file file(wanted.out, wanted.overwrite), sgf(wanted.sgf, wanted.overwrite);
     auto const ready = [&] {
@@ -309,7 +301,8 @@ int main(int argc, char** argv) {
     file.finish();
     sgf.finish();
     print(wanted.summary == "-" ? stderr : stdout, wanted, facts, board);
-    write_summary(wanted.summary, summary_of(wanted, facts, board).dump(2) + "\n");
+    common::write_summary(wanted.summary, summary_of(wanted, facts, board).dump(2) + "\n");
+    common::finish_output();  // last, as nobody may take it
     return interrupt.status();
   });
 }

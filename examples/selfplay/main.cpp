@@ -1,6 +1,7 @@
 /// Plays many games against itself at once and writes training rows: see --help.
 #include <common/games.hpp>
 #include <common/interrupt.hpp>
+#include <common/summary.hpp>
 #include <selfplay/play.hpp>
 
 #include <cstdio>
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
     auto const parsed = parse_flags(argc, argv);
     if (int const* const status = std::get_if<int>(&parsed)) return *status;
     job const& wanted = std::get<job>(parsed);
-    check_summary_place(wanted.summary);
+    common::check_summary_place(wanted.summary);
     common::interrupt_watch const signals;
     std::FILE* const text = wanted.summary == "-" ? stderr : stdout;
     try {

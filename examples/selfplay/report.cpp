@@ -1,6 +1,8 @@
 #include <batchmate/core/checksum.hpp>
 #include <batchmate/net/atomic_file.hpp>
 
+#include <common/summary.hpp>
+
 #include <selfplay/report.hpp>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +18,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -291,15 +292,6 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
   send(to);
 }
 
-void check_summary_place(std::string const& place) {
-  if (place.empty() || place == "-") return;
-  auto const folder = std::filesystem::absolute(place).parent_path();
-  if (access(folder.c_str(), W_OK | X_OK) != 0) batchmate::throw_file_error(place, "write");
-  std::error_code failed;
-  if (std::filesystem::exists(place, failed) && !std::filesystem::is_regular_file(place, failed))
-    throw batchmate::file_error(place + ": cannot be replaced, as it is no regular file");
-}
-
 void write_summary(job const& wanted, run_result const& result) {
   if (wanted.summary.empty()) return;
   auto const& s = result.news.done;
@@ -347,12 +339,5 @@ void write_summary(job const& wanted, run_result const& result) {
       {"interrupted", interrupted(wanted, result)},
       {"episodes_hash", hash_text(kept.hash)},
   };
-  std::string const text = json.dump(2) + "\n";
-  if (wanted.summary == "-") {
-    std::fputs(text.c_str(), stdout);
-    if (std::fflush(stdout) != 0) batchmate::throw_file_error("standard output", "write");
-    return;
-  }
-  std::array const parts{std::as_bytes(std::span(text))};
-  batchmate::write_file_atomically(wanted.summary, parts);
+  common::write_summary(wanted.summary, json.dump(2) + "\n");
 }

@@ -79,7 +79,5 @@ class progress_lines {
 /// Prints what a run did, for people.
 void print_summary(std::FILE* to, job const& wanted, run_result const& result);
 
-/// Throws `batchmate::file_error` if a summary could not be written to that place at all.
-void check_summary_place(std::string const& place);
 /// Writes what a run did as JSON, whole or not at all, or to standard output. Throws `batchmate::file_error`.
 void write_summary(job const& wanted, run_result const& result);

@@ -444,6 +444,11 @@ class FlagsTest(Match):
         self.assertIn("no/such.safetensors", self.refused(1, "--first", "no/such.safetensors"))
         self.assertIn("/no/games", self.refused(1, "--out", "/no/games", *TWO_SETTINGS))
         self.assertIn("/no/games", self.refused(1, "--game", "hex7", "--sgf", "/no/games", *TWO_SETTINGS))
+        # Nothing is played for a summary that could not be written.
+        for summary, reason in [("/no/s.json", "cannot write: No such file or directory"), (self.folder, "is no regular file")]:
+            out = self.folder / "games.txt"
+            self.assertIn(reason, self.refused(1, "--out", out, "--summary", summary, *TWO_SETTINGS))
+            self.assertFalse(out.exists())
 
     def test_help_explains_flags_and_settings(self):
         out = self.output("--help")
@@ -526,6 +531,12 @@ class EndTest(Match):
                 err = playing.stderr.read()
             self.assertEqual((playing.wait(300), err.splitlines()[-1]),
                              (1, "match: standard output: cannot write: Broken pipe"))
+
+    def test_a_result_that_nobody_takes_is_in_the_summary_all_the_same(self):
+        summary = self.folder / "s.json"
+        playing = self.start("--first", "uniform", "--second", "uniform", "--openings", "20", "--summary", summary)
+        playing.stdout.close()
+        self.assertEqual((playing.wait(300), json.loads(summary.read_text())["pairs"]), (1, [0, 0, 20, 0, 0]))
 
 
 if __name__ == "__main__":

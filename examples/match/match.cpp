@@ -32,7 +32,8 @@ char const* const examples = R"(Examples:
       which network is better
   match --first shipped,leaves=1 --second shipped,leaves=16 --simulations 200
       what a setting costs
-  match --first shipped,precision=bf16 --second shipped,precision=fp32 --sprt elo0=-10,elo1=0 --openings 5000
+  match --game hex7 --first shipped,precision=bf16 --second shipped,precision=fp32 --sprt elo0=-10,elo1=0 \
+    --openings 5000
       ends as soon as the pairs decide
 
 Games depend on the seed and the settings alone, not on --games and --threads: compare games_hash. Elo are logistic,

@@ -2,6 +2,7 @@
 
 #include <common/flags.hpp>
 #include <common/program.hpp>
+#include <common/summary.hpp>
 
 #include <support/table_flags.hpp>
 
@@ -122,6 +123,7 @@ int main(int argc, char** argv) {
       print_json(*at, found, flags);
     else
       print_text(*at, found, wanted.top);
+    common::finish_output();
     return 0;
   });
 }

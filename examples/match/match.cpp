@@ -23,6 +23,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 namespace {
@@ -166,8 +167,12 @@ void complete(job& to, typed const& in) {
   to.match.players = {parse_player("--first", in.first, usual), parse_player("--second", in.second, usual)};
   to.match.sgf = !to.sgf.empty();
   if (to.match.sgf) check_sgf(to.game);
-  if (to.match.sgf && to.sgf == to.out)
-    throw common::usage_error("--sgf: " + to.sgf + " is the file of --out");
+  for (auto const& [flag, file, other, others] : {std::tuple("--sgf", to.sgf, "--out", to.out),
+                                                  {"--summary", to.summary, "--out", to.out},
+                                                  {"--summary", to.summary, "--sgf", to.sgf}})
+    if (!file.empty() && !others.empty() &&
+        std::filesystem::weakly_canonical(file) == std::filesystem::weakly_canonical(others))
+      throw common::usage_error(std::string(flag) + ": " + file + " is the file of " + other);
   if (!in.test.empty()) to.test = parse_sprt("--sprt", in.test);
   if (!std::all_of(in.openings.begin(), in.openings.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     to.match.openings_file = in.openings;

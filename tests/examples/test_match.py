@@ -371,6 +371,10 @@ class FilesTest(Match):
         self.assertEqual((old.read_text(), new.exists()), ("games\n", False))
         self.refused(1, "--game", "hex7", "--first", "uniform", "--out", old, "--sgf", "/no/such/folder/sgf", "--overwrite")
         self.refused(2, "--game", "hex7", "--first", "uniform", "--out", old, "--sgf", old, "--overwrite")
+        again = old.parent / ".." / old.parent.name / old.name
+        for one, other in [("--sgf", "--out"), ("--summary", "--out"), ("--summary", "--sgf")]:
+            self.assertIn(f"{one}: {again} is the file of {other}",
+                          self.refused(2, "--game", "hex7", "--first", "uniform", other, old, one, again, "--overwrite"))
         self.assertEqual(old.read_text(), "games\n")
 
     def test_one_that_holds_something_is_replaced_only_if_asked(self):

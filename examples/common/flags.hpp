@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,10 +26,17 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
-/// A range that `--help` does not spell out.
+/// A range that `--help` does not spell out, and no NaN, which `CLI::Range` lets pass.
 template <class T>
 CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
+  CLI::Range const range(low, high);
+  return CLI::Validator(
+      [range](std::string& text) {
+        T value{};
+        bool const nan = CLI::detail::lexical_cast(text, value) && std::isnan(static_cast<double>(value));
+        return nan ? "Value " + text + " is no number" : range(text);
+      },
+      "");
 }
 
 /// Adds the flags of an evaluator; `more` is what else `--network` may be, for people.

@@ -121,14 +121,14 @@ void add_flags(CLI::App& app, job& to, typed& in) {
                  "played with both colours")
       ->capture_default_str();
   app.add_option("--opening-plies", to.match.opening_plies, "Random moves before the players take over")
-      ->check(CLI::NonNegativeNumber)
+      ->check(common::within(0, 1 << 20))
       ->capture_default_str();
   app.add_option("--seed", to.match.seed, "Of the openings and of searches that draw")->capture_default_str();
   app.add_option("--sprt", in.test,
                  "elo0=X,elo1=Y[,alpha=0.05][,beta=0.05]: end when the pairs decide whether the first player "
                  "is X or Y Elo stronger");
   app.add_option("--confidence", to.confidence, "Of the interval of Elo")
-      ->check(CLI::Range(0.5, 0.999999))
+      ->check(common::within(0.5, 0.999999))
       ->capture_default_str();
   app.add_option("--games", to.match.games, "In flight; changes no game")
       ->check(CLI::Range(1, 1 << 20))
@@ -140,7 +140,7 @@ void add_flags(CLI::App& app, job& to, typed& in) {
   app.add_flag("--overwrite", to.overwrite, "Replace these two files if they hold something already");
   app.add_option("--summary", to.summary, "File for the result as JSON; - for standard output");
   app.add_option("--progress", to.progress, "Seconds between lines on standard error; 0: none")
-      ->check(CLI::Range(0.0, 86400.0))
+      ->check(common::within(0.0, 86400.0))
       ->capture_default_str();
 }
 

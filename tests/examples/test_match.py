@@ -409,6 +409,9 @@ class FlagsTest(Match):
                               (["--sprt", "elo0=2,elo1=1"], "elo0 must be less than elo1"),
                               (["--sprt", "elo0=0,elo1=1,gamma=2"], "'gamma'"),
                               (["--openings", "0"], "expected a number from 1 or a file"),
+                              (["--confidence", "nan"], "--confidence: Value nan is no number"),
+                              (["--progress", "nan"], "--progress: Value nan is no number"),
+                              (["--opening-plies", "-1"], "--opening-plies: Value -1 not in range 0 to 1048576"),
                               (["--first", "rollout:0"], "--first: expected auto, "),
                               (["--first", NETWORK + ",evaluator=rollout:1:2:3"], "--first: evaluator: expected auto, "),
                               (["--game", "chess"], "chess")]:

@@ -2,12 +2,17 @@
 
 #include <common/evaluators.hpp>
 #include <common/program.hpp>
+#include <common/text.hpp>
+
+#include <batchmate/core/error.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <cmath>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace common {
@@ -26,18 +31,23 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   return std::nullopt;
 }
 
-/// A range that `--help` does not spell out, and no NaN, which `CLI::Range` lets pass.
+/// For `transform`: a range that `--help` does not spell out. Whole numbers are decimal, which they are not for CLI11: it
+/// takes 010 for 8, and -1 for 2^64 - 1.
 template <class T>
 CLI::Validator within(T low, T high) {
-  CLI::Range const range(low, high);
   return CLI::Validator(
-      [range](std::string& text) {
-        T value{};
-        bool const nan = CLI::detail::lexical_cast(text, value) && std::isnan(static_cast<double>(value));
-        return nan ? "Value " + text + " is no number" : range(text);
+      [low, high](std::string& text) {
+        std::optional<T> const value = number_in<T>(text);
+        if (!value || !(*value >= low && *value <= high))
+          return batchmate::concat("Value ", text, " not in range ", low, " to ", high);
+        if constexpr (std::is_integral_v<T>) text = std::to_string(*value);
+        return std::string();
       },
       "");
 }
+
+/// Any seed.
+inline CLI::Validator seed() { return within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()); }
 
 /// Adds the flags of an evaluator; `more` is what else `--network` may be, for people.
 inline void add_evaluator_flags(CLI::App& app, evaluator_choice& to, std::string const& more = "") {

@@ -31,9 +31,9 @@ std::vector<opening<G>> random_openings(int count, int plies, std::uint64_t seed
   std::vector<opening<G>> openings;
   std::unordered_set<std::string> seen;
   batchmate::random_stream random(batchmate::random_key{seed}.split(batchmate::purpose::opening));
-  for (std::int64_t tries = 0; static_cast<int>(openings.size()) < count; ++tries) {
-    batchmate::expects(tries < 1000 * std::int64_t{count}, "openings: there are not ", count,
-                       " distinct positions after ", plies, " random plies");
+  for (int misses = 0; static_cast<int>(openings.size()) < count; ++misses) {
+    batchmate::expects(misses < 100'000, "openings: there are not ", count, " distinct positions after ",
+                       plies, " random plies, found ", openings.size());
     opening<G> made;
     for (int ply = 0; ply < plies && !made.position.result(); ++ply) {
       auto const legal = made.position.legal_actions();
@@ -45,6 +45,7 @@ std::vector<opening<G>> random_openings(int count, int plies, std::uint64_t seed
     if (made.position.result() || !seen.insert(made.position.to_text()).second) continue;
     if (plies == 0) made.text = made.position.to_text();
     openings.push_back(made);
+    misses = 0;
   }
   return openings;
 }

@@ -37,8 +37,9 @@ char const* const examples = R"(Examples:
     --openings 5000
       ends as soon as the pairs decide
 
-Games depend on the seed and the settings alone, not on --games and --threads: compare games_hash. Elo are logistic,
-and their interval and the sequential test are worked out from pairs of games.
+Games depend on the seed and the settings alone, not on --games and --threads: compare games_hash. They are played to
+their end, whatever resign-below is. Elo are logistic, and their interval and the sequential test are worked out from
+pairs of games.
 )";
 
 /// Everything that the flags say.
@@ -121,26 +122,28 @@ void add_flags(CLI::App& app, job& to, typed& in) {
                  "played with both colours")
       ->capture_default_str();
   app.add_option("--opening-plies", to.match.opening_plies, "Random moves before the players take over")
-      ->check(common::within(0, 1 << 20))
+      ->transform(common::within(0, 1 << 20))
       ->capture_default_str();
-  app.add_option("--seed", to.match.seed, "Of the openings and of searches that draw")->capture_default_str();
+  app.add_option("--seed", to.match.seed, "Of the openings and of searches that draw")
+      ->transform(common::seed())
+      ->capture_default_str();
   app.add_option("--sprt", in.test,
                  "elo0=X,elo1=Y[,alpha=0.05][,beta=0.05]: end when the pairs decide whether the first player "
                  "is X or Y Elo stronger");
   app.add_option("--confidence", to.confidence, "Of the interval of Elo")
-      ->check(common::within(0.5, 0.999999))
+      ->transform(common::within(0.5, 0.999999))
       ->capture_default_str();
   app.add_option("--games", to.match.games, "In flight; changes no game")
-      ->check(CLI::Range(1, 1 << 20))
+      ->transform(common::within(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--threads", to.match.threads, "Changes no game; default: one a core")
-      ->check(CLI::Range(1, 1024));
+      ->transform(common::within(1, 1024));
   app.add_option("--out", to.out, "File for the games, a line each, in their order");
   app.add_option("--sgf", to.sgf, "File for the games as SGF, likewise; for games that SGF knows");
   app.add_flag("--overwrite", to.overwrite, "Replace these two files if they hold something already");
   app.add_option("--summary", to.summary, "File for the result as JSON; - for standard output");
   app.add_option("--progress", to.progress, "Seconds between lines on standard error; 0: none")
-      ->check(common::within(0.0, 86400.0))
+      ->transform(common::within(0.0, 86400.0))
       ->capture_default_str();
 }
 

@@ -2,6 +2,7 @@
 
 #include <common/flags.hpp>
 #include <common/program.hpp>
+#include <common/summary.hpp>
 
 #include <support/table_flags.hpp>
 
@@ -131,6 +132,7 @@ int main(int argc, char** argv) {
     std::printf("%s against %s, %d simulations a move.\n", flags.game.c_str(), at->evaluator().c_str(),
                 flags.search().simulations);
     match_of_two(*at, colour == "first").play();
+    common::finish_output();
     return 0;
   });
 }

@@ -51,19 +51,22 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--episodes", to.episodes, "Games to play; 0: until Ctrl-C")
-      ->check(within(std::int64_t{0}, std::numeric_limits<std::int64_t>::max() / 2))
+      ->transform(within(std::int64_t{0}, std::numeric_limits<std::int64_t>::max() / 2))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--seed", to.seed, "Another seed gives other games")->capture_default_str()->group(group);
+  app.add_option("--seed", to.seed, "Another seed gives other games")
+      ->transform(common::seed())
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--threads", to.threads, "Worker threads; default: one a core")
-      ->check(within(1, 1024))
+      ->transform(within(1, 1024))
       ->group(group);
   app.add_option("--memory-limit", in.memory_limit,
                  "Take fewer games in flight, or refuse, rather than need more: say 8G")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
   app.add_option("--random-plies", to.random_plies, "0 to so many random moves begin every game")
-      ->check(within(0, 10000))
+      ->transform(within(0, 10000))
       ->capture_default_str()
       ->group(group);
   app.add_option("--openings", to.openings,
@@ -73,7 +76,7 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
   app.add_option("--play-through", to.play_through,
                  "Share of the games in which nobody may resign (see --set resign-below), to see how often "
                  "it is wrong")
-      ->check(within(0.0f, 1.0f))
+      ->transform(within(0.0f, 1.0f))
       ->capture_default_str()
       ->group(group);
   app.add_option("--rank", in.rank, "Which of several processes that share the episodes this is; see --ranks")
@@ -87,7 +90,7 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
 void add_folder_flags(CLI::App& app, job& to) {
   std::string const group = "Network";
   app.add_option("--poll", to.poll_seconds, "Seconds between looks for a newer network in a folder")
-      ->check(within(0.01, 86400.0))
+      ->transform(within(0.01, 86400.0))
       ->capture_default_str()
       ->group(group);
   app.add_flag("--switch-at-move", to.switch_at_move,
@@ -133,7 +136,7 @@ void add_search_flags(CLI::App& app, typed& in) {
   app.add_flag("--no-reuse", in.no_reuse, "puct: begin every move with an empty tree")->group(group);
   app.add_option("--widths", in.widths, "topk: moves kept at each depth, say 8,4,2 [6,10]")
       ->delimiter(',')
-      ->check(within(1, 65535))
+      ->transform(within(1, 65535))
       ->group(group);
   app.add_option("--set", in.more_settings, more)->group(group);
 }
@@ -150,22 +153,22 @@ void add_batching_flags(CLI::App& app, job& to) {
       ->group(group);
   app.add_option("--games", to.games,
                  "Games in flight [lockstep: 64, overlapped, shared-queue: 128; on a device 24 times that]")
-      ->check(within(1, 1 << 24))
+      ->transform(within(1, 1 << 24))
       ->group(group);
   app.add_option("--max-batch", to.max_batch, "Rows of a batch at most [4096, shared-queue: 1024]")
-      ->check(within(1, 1 << 22))
+      ->transform(within(1, 1 << 22))
       ->group(group);
   app.add_option("--groups", to.groups,
                  "overlapped, shared-queue: groups of games that take turns [2, on a device 3]")
-      ->check(within(1, 64))
+      ->transform(within(1, 64))
       ->group(group);
   app.add_option("--processors", to.processors,
                  "shared-queue: threads that evaluate; 0: as many as --threads")
-      ->check(within(0, 1024))
+      ->transform(within(0, 1024))
       ->capture_default_str()
       ->group(group);
   app.add_option("--deadline", to.deadline_us, "shared-queue: microseconds that a position waits for others")
-      ->check(within(0, 10'000'000))
+      ->transform(within(0, 10'000'000))
       ->capture_default_str()
       ->group(group);
 }
@@ -181,7 +184,7 @@ void add_output_flags(CLI::App& app, job& to) {
       ->excludes(resume)
       ->group(group);
   app.add_option("--sync", to.sync_seconds, "Seconds of finished games that a crash of the machine may cost")
-      ->check(within(0.0, 3600.0))
+      ->transform(within(0.0, 3600.0))
       ->capture_default_str()
       ->group(group);
   app.add_option(
@@ -192,7 +195,7 @@ void add_output_flags(CLI::App& app, job& to) {
   app.add_flag("--wait-for-disk", to.wait_for_disk, "When the disk is full, wait for space instead of ending")
       ->group(group);
   app.add_option("--shard-rows", to.shard_rows, "Rows of a shard at most")
-      ->check(within(512, 1 << 24))
+      ->transform(within(512, 1 << 24))
       ->capture_default_str()
       ->group(group);
   app.add_option("--summary", to.summary, "File for the summary as JSON; - for standard output")
@@ -202,17 +205,17 @@ void add_output_flags(CLI::App& app, job& to) {
   app.add_option("--prometheus", to.prometheus, "File with the same for Prometheus, replaced each time")
       ->group(group);
   app.add_option("--metrics-every", to.metrics_seconds, "Seconds between them")
-      ->check(within(0.05, 86400.0))
+      ->transform(within(0.05, 86400.0))
       ->capture_default_str()
       ->group(group);
   app.add_option("--stall", to.stall_seconds,
                  "Seconds without a batch after which that is reported; 0: never")
-      ->check(within(0.0, 86400.0))
+      ->transform(within(0.0, 86400.0))
       ->capture_default_str()
       ->group(group);
   app.add_option("--progress", to.progress,
                  "Seconds between progress lines; 0: none [0.5, 10 without terminal]")
-      ->check(within(0.0, 86400.0))
+      ->transform(within(0.0, 86400.0))
       ->group(group);
 }
 

@@ -281,12 +281,12 @@ class AnalyseTest(Example):
                 self.assertIn(reason, self.refused(2, "analyse", *flags))
 
     def test_an_output_that_nobody_takes_is_an_error(self):
-        for flags in [[], ["--json"]]:
+        for name, *flags in [("analyse",), ("analyse", "--json"), ("play",)]:
             with open("/dev/full", "w") as full:
-                done = subprocess.run([EXAMPLES / "analyse", "--network", NETWORK, *flags], stdout=full, stderr=subprocess.PIPE,
-                                      text=True, timeout=300)
+                done = subprocess.run([EXAMPLES / name, "--network", NETWORK, *flags], stdin=subprocess.DEVNULL, stdout=full,
+                                      stderr=subprocess.PIPE, text=True, timeout=300)
             self.assertEqual((done.returncode, done.stderr),
-                             (1, "analyse: standard output: cannot write: No space left on device\n"))
+                             (1, f"{name}: standard output: cannot write: No space left on device\n"))
 
     def test_a_network_that_is_not_there_is_named(self):
         self.assertIn("no/such.safetensors", self.refused(1, "analyse", "--network", "no/such.safetensors"))

@@ -121,13 +121,13 @@ class GamesTest(Match):
     def test_another_seed_gives_other_openings_and_other_draws(self):
         players = ["--first", f"{NETWORK},simulations=9,temperature=1,temperature-plies=9", "--second", "uniform",
                    "--simulations", "9"]
-        summaries, games = zip(*(self.play(*players, "--openings", "10", "--seed", seed) for seed in "121"))
+        summaries, games = zip(*(self.play(*players, "--openings", "10", "--seed", seed) for seed in ["10", "2", "010"]))
         self.assertEqual(summaries[0]["games_hash"], summaries[2]["games_hash"])
         self.assertNotEqual(summaries[0]["games_hash"], summaries[1]["games_hash"])
         self.assertNotEqual([g[3] for g in games[0]], [g[3] for g in games[1]])
         # From the same openings, what is drawn in the games differs, too.
         file = self.openings(*(g[3] for g in games[0][::2]))
-        drawn = [[g[4] for g in self.play(*players, "--openings", file, "--seed", seed)[1]] for seed in "12"]
+        drawn = [[g[4] for g in self.play(*players, "--openings", file, "--seed", seed)[1]] for seed in ["10", "2"]]
         self.assertEqual(drawn[0], [g[4] for g in games[0]])
         self.assertNotEqual(drawn[0], drawn[1])
 
@@ -270,8 +270,8 @@ class OpeningsTest(Match):
         self.assertIn("no/file: cannot open", self.refused(1, *self.players, "--openings", "no/file"))
 
     def test_more_openings_than_there_are_are_refused(self):
-        self.assertIn("not 8 distinct positions after 1 random plies",
-                      self.refused(1, *self.players, "--opening-plies", "1", "--openings", "8"))
+        self.assertIn("not 100000 distinct positions after 1 random plies, found 7",
+                      self.refused(1, *self.players, "--opening-plies", "1", "--openings", "100000"))
 
 
 class SgfTest(Match):
@@ -409,8 +409,9 @@ class FlagsTest(Match):
                               (["--sprt", "elo0=2,elo1=1"], "elo0 must be less than elo1"),
                               (["--sprt", "elo0=0,elo1=1,gamma=2"], "'gamma'"),
                               (["--openings", "0"], "expected a number from 1 or a file"),
-                              (["--confidence", "nan"], "--confidence: Value nan is no number"),
-                              (["--progress", "nan"], "--progress: Value nan is no number"),
+                              (["--confidence", "nan"], "--confidence: Value nan not in range 0.5 to 0.999999"),
+                              (["--progress", "nan"], "--progress: Value nan not in range 0 to 86400"),
+                              (["--seed", "-1"], "--seed: Value -1 not in range 0 to 18446744073709551615"),
                               (["--opening-plies", "-1"], "--opening-plies: Value -1 not in range 0 to 1048576"),
                               (["--first", "rollout:0"], "--first: expected auto, "),
                               (["--first", NETWORK + ",evaluator=rollout:1:2:3"], "--first: evaluator: expected auto, "),

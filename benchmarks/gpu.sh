@@ -60,7 +60,7 @@ build() {
   cmake_version="$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*//p')"
   printf '3.23\n%s\n' "${cmake_version:-0}" | sort -VC || lacks "needs CMake 3.23 or newer, found ${cmake_version:-none}"
   command -v ninja >/dev/null || lacks "ninja is missing"
-  nvcc="$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)"
+  nvcc="$(readlink -f "$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)")"
   # PyTorch comes with a cuDNN of its own, which serves where the system has none.
   [ -e "${nvcc%/bin/nvcc}/include/cudnn.h" ] || [ -e /usr/include/cudnn.h ] ||
     cudnn="$(python3 -c 'import nvidia.cudnn; print(*nvidia.cudnn.__path__)' 2>/dev/null)"

@@ -25,6 +25,8 @@ endif()
 string(REGEX REPLACE "[^0-9]+([0-9]+)[^0-9]+([0-9]+).*" "\\1.\\2" batchmate_cudnn "${batchmate_cudnn}")
 if(batchmate_cudnn VERSION_LESS 9.8)
   set(batchmate_cuda_missing "cuDNN 9.8 or newer (${CUDNN_INCLUDE_DIR} has ${batchmate_cudnn})")
+  unset(CUDNN_INCLUDE_DIR CACHE)  # so that CUDNN_ROOT is looked at when it is set next
+  unset(CUDNN_LIBRARY CACHE)
   return()
 endif()
 
@@ -32,8 +34,6 @@ add_library(batchmate_cuda INTERFACE)
 add_library(batchmate::cuda ALIAS batchmate_cuda)
 # As an option, since CMake 3.25 does not know that nvcc has C++20.
 target_compile_options(batchmate_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>")
-# Not only as a system's folder for nvcc, which would look into its toolkit's before.
-target_compile_options(batchmate_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-I${CUDNN_INCLUDE_DIR}>")
 target_include_directories(batchmate_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
 # The runtime is linked statically, as nvcc does it: a program must not have two.
 target_link_libraries(batchmate_cuda INTERFACE batchmate::batchmate CUDA::cudart_static ${CUDNN_LIBRARY})

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -101,7 +102,7 @@ void add_flags(CLI::App& app, job& to) {
   app.add_option("--position", to.position, "Where to begin; default: the start of the game");
   app.add_option("--moves", to.moves, "Moves played from there, separated by spaces");
   app.add_option("--top", to.top, "Moves shown; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->transform(common::within(0, std::numeric_limits<int>::max()))
       ->capture_default_str();
   app.add_flag("--json", to.json, "Print JSON, with all moves");
 }

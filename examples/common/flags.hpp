@@ -46,7 +46,12 @@ CLI::Validator within(T low, T high) {
       "");
 }
 
-/// Any seed.
+/// For `transform`: any number of a type.
+template <class T>
+CLI::Validator any_number() {
+  return within(std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
+}
+
 inline CLI::Validator seed() { return within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()); }
 
 /// Adds the flags of an evaluator; `more` is what else `--network` may be, for people.
@@ -79,7 +84,7 @@ inline void add_evaluator_flags(CLI::App& app, evaluator_choice& to, std::string
       ->group(group);
   app.add_option("--cache", to.cache,
                  "Answers that each thread remembers, or a device; 0: none. Never changes games")
-      ->check(within(0, 1 << 28))
+      ->transform(within(0, 1 << 28))
       ->capture_default_str()
       ->group(group);
 }

@@ -31,9 +31,9 @@ std::vector<opening<G>> random_openings(int count, int plies, std::uint64_t seed
   std::vector<opening<G>> openings;
   std::unordered_set<std::string> seen;
   batchmate::random_stream random(batchmate::random_key{seed}.split(batchmate::purpose::opening));
-  for (int misses = 0; static_cast<int>(openings.size()) < count; ++misses) {
-    batchmate::expects(misses < 100'000, "openings: there are not ", count, " distinct positions after ",
-                       plies, " random plies, found ", openings.size());
+  for (std::int64_t misses = 0; static_cast<int>(openings.size()) < count; ++misses) {
+    batchmate::expects(misses < 100'000 + 100 * std::int64_t{count}, "openings: found ", openings.size(),
+                       " distinct positions after ", plies, " random plies, expected ", count);
     opening<G> made;
     for (int ply = 0; ply < plies && !made.position.result(); ++ply) {
       auto const legal = made.position.legal_actions();

@@ -125,7 +125,7 @@ void add_flags(CLI::App& app, job& to, typed& in) {
       ->transform(common::within(0, 1 << 20))
       ->capture_default_str();
   app.add_option("--seed", to.match.seed, "Of the openings and of searches that draw")
-      ->transform(common::seed())
+      ->transform(common::any_number<std::uint64_t>())
       ->capture_default_str();
   app.add_option("--sprt", in.test,
                  "elo0=X,elo1=Y[,alpha=0.05][,beta=0.05]: end when the pairs decide whether the first player "

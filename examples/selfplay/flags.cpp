@@ -55,7 +55,7 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--seed", to.seed, "Another seed gives other games")
-      ->transform(common::seed())
+      ->transform(common::any_number<std::uint64_t>())
       ->capture_default_str()
       ->group(group);
   app.add_option("--threads", to.threads, "Worker threads; default: one a core")
@@ -80,10 +80,12 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--rank", in.rank, "Which of several processes that share the episodes this is; see --ranks")
+      ->transform(common::any_number<int>())
       ->group(group);
   app.add_option(
          "--ranks", in.ranks,
          "How many there are; default: as Slurm, Open MPI or Kubernetes say. Rank r writes to OUT/rank-r")
+      ->transform(common::any_number<int>())
       ->group(group);
 }
 

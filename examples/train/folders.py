@@ -1,7 +1,6 @@
 """Which shards of training rows are there: folders and globs, the newest of them, and those that are still to come."""
 
 import glob
-import multiprocessing
 import os
 import re
 import time
@@ -92,10 +91,10 @@ class Folders:
         """The number of rows of a pass over the shards that are there now."""
         return sum(part.last - part.first for part in self.parts())
 
-    def followed(self):
-        """Yields Parts: of what is there, then of what came since, until `until` or `idle`."""
+    def followed(self, trainer=None):
+        """Yields Parts: of what is there, then of what came since, until `until` or `idle`, or the end of the process
+        that this one works for."""
         known, suspects, last, limited = set(), {}, time.monotonic(), True
-        trainer = multiprocessing.parent_process()  # of a worker, which must not outlive it; otherwise None
         while trainer is None or trainer.is_alive():
             idle = self.idle is not None and time.monotonic() - last >= self.idle
             ending = idle or (self.until is not None and self.until())  # asked first: what was there by then is read

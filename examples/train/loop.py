@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import json
 import math
+import os
 import shlex
 import shutil
 import subprocess
@@ -59,6 +60,7 @@ def locked(folder):
     except BlockingIOError as problem:
         lock.close()
         raise ProgramError(f"{folder}: is in use by another loop") from problem
+    os.register_at_fork(after_in_child=lock.close)  # a loader's workers outlive a loop that is killed
     return lock
 
 

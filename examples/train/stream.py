@@ -23,6 +23,7 @@ As a program it reads folders once and says how fast: stream.py FOLDER... [--wor
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
@@ -112,7 +113,8 @@ class Stream(Folders, IterableDataset):
     def shuffled(self, parts, window, worker, workers):
         """Packed rows in their final order, some at a time."""
         random = np.random.default_rng([self.seed, self.epoch])  # the same in every worker
-        for some in self.followed() if self.follow else [parts]:
+        trainer = multiprocessing.parent_process() if get_worker_info() else None
+        for some in self.followed(trainer) if self.follow else [parts]:
             for piece in self.pieces(some, random):
                 if (piece.number + piece.first // self.piece) % workers == worker:
                     rows = self.read(piece)

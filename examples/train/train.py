@@ -224,10 +224,10 @@ def positive(text):
 
 
 def natural(text):
-    """An argparse type: an integer of at least 0."""
+    """An argparse type: an integer of at least 0, and of 63 bits."""
     number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be 0 to 2^63 - 1, got {text}")
     return number
 
 

@@ -4,6 +4,8 @@ import contextlib
 import fcntl
 import io
 import json
+import os
+import signal
 import sys
 import tempfile
 import unittest
@@ -160,6 +162,21 @@ class LoopRuns(unittest.TestCase):
             status, _, err = self.run_loop("--generations", "1")
         self.assertEqual((status, err), (1, f"loop.py: {self.folder}/work: is in use by another loop\n"))
         self.assertFalse((self.folder / "calls").exists())
+
+    def test_a_process_that_a_loop_leaves_behind_does_not_use_its_folder(self):
+        lock = loop.locked(self.folder)
+        there, here = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(here, b"begun")
+            signal.pause()
+        self.addCleanup(os.waitpid, child, 0)
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        os.read(there, 5)
+        os.close(there)
+        os.close(here)
+        lock.close()
+        loop.locked(self.folder).close()
 
     def test_a_program_that_fails_is_named_with_its_last_words(self):
         (self.folder / "break-selfplay").touch()

@@ -72,7 +72,7 @@ class packed_network {
       for (auto const* numbers : {&c.weights, &c.bias})
         for (float const x : *numbers)
           expects(std::isfinite(widen(narrow<Element>(x))), "network ", net.name, ": a weight of ", x,
-                  " is too large for the precision; take bf16 or fp32");
+                  " is too large for this precision; take one of greater range");
       places_.convolutions.push_back(
           {append(krsc<Element>(c, inputs, outputs)), append(narrowed<Element>(c.bias, outputs))});
     };

@@ -28,17 +28,16 @@ def selfplay(flags, unit):
     """A function of seconds that measures `unit` a second of selfplay, which is interrupted after that time."""
 
     def run(seconds):
-        command = [SELFPLAY, *flags.split(), "--episodes", "0", "--summary", "-"]
+        command = [str(SELFPLAY), *flags.split(), "--episodes", "0", "--summary", "-"]
         try:
-            child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                     text=True)
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         except OSError as problem:
             sys.exit(f"peers.py: {SELFPLAY}: {problem.strerror}; build the example programs first")
         time.sleep(seconds)
         child.terminate()
         printed = child.communicate()[0]
         if child.returncode not in (0, -15, 143):
-            sys.exit(f"peers.py: exit status {child.returncode} from {' '.join(map(str, command))}")
+            sys.exit(f"peers.py: exit status {child.returncode} from {' '.join(command)}")
         return json.loads(printed[printed.index("{"):])[unit]
 
     return run
@@ -129,7 +128,7 @@ def tower(blocks, channels, board, planes, actions):
     """A random residual tower in fp32 with the heads of `random:BLOCKSxCHANNELS:1`, channels last."""
     import jax
     import jax.numpy as jnp
-    keys = iter(jax.random.split(jax.random.PRNGKey(7), 3 + 2 * blocks + 5))
+    keys = iter(jax.random.split(jax.random.PRNGKey(7), 6 + 2 * blocks))
     cells = board[0] * board[1]
 
     def weights(*extents):

@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -51,8 +50,6 @@ template <class T>
 CLI::Validator any_number() {
   return within(std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
 }
-
-inline CLI::Validator seed() { return within(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()); }
 
 /// Adds the flags of an evaluator; `more` is what else `--network` may be, for people.
 inline void add_evaluator_flags(CLI::App& app, evaluator_choice& to, std::string const& more = "") {

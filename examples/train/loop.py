@@ -69,7 +69,7 @@ class Loop:
 
     def __init__(self, flags):
         self.flags, self.work = flags, Path(flags.work)
-        self.device = train.prepare_torch(flags)
+        train.prepare_torch(flags)
         self.checkpoint = self.work / "checkpoint.pt"
         self.generation, self.seconds = 0, 0.0
         if self.checkpoint.exists():
@@ -79,14 +79,14 @@ class Loop:
 
     def begin(self):
         """Generation 0: random weights."""
-        self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.device)
+        self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.flags.device)
         self.optimizer = train.make_optimizer(self.model)
         networks.export(self.model, self.network())
         self.save()
 
     def restore(self):
         """Goes on from the work folder, which must be of the same game and sizes."""
-        self.model, state = networks.load_checkpoint(self.checkpoint, self.device)
+        self.model, state = networks.load_checkpoint(self.checkpoint, self.flags.device)
         wanted = (self.flags.board, train.architecture_of(self.flags))
         found = (self.model.board, self.model.architecture)
         if found != wanted:

@@ -208,11 +208,10 @@ def check_training_flags(parser, flags):
 
 
 def prepare_torch(flags):
-    """Seeds PyTorch, sets its threads, and returns the device to train on."""
+    """Seeds PyTorch and sets its threads."""
     torch.manual_seed(flags.seed)
     if flags.threads:
         torch.set_num_threads(flags.threads)
-    return flags.device
 
 
 def positive(text):
@@ -266,21 +265,21 @@ def parse_flags(arguments):
 
 def run(flags):
     """Loads, trains, writes."""
-    device = prepare_torch(flags)
+    prepare_torch(flags)
     loader, count = open_rows(flags.data, settings_of(flags, 0, flags.seed), flags.window, flags.workers)
     board, batch = loader.stream.board, loader.stream.batch
     if flags.resume:
-        model, state = networks.load_checkpoint(flags.resume, device)
+        model, state = networks.load_checkpoint(flags.resume, flags.device)
         if model.board != board:
             raise TensorFileError(f"{flags.resume}: is for {model.board}, the rows are of {board}")
     else:
-        model, state = Network(board, architecture_of(flags)).to(device), None
+        model, state = Network(board, architecture_of(flags)).to(flags.device), None
     optimizer = make_optimizer(model)
     if state:
         optimizer.load_state_dict(state["optimizer"])
     steps = flags.steps or max(1, math.ceil(flags.epochs * count / batch))
     print(f"{board.game}: {count} rows, {steps} steps, "
-          f"{sum(p.numel() for p in model.parameters())} parameters, {device}", flush=True)
+          f"{sum(p.numel() for p in model.parameters())} parameters, {flags.device}", flush=True)
     fit(model, optimizer, loader, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
     networks.export(model, flags.out)
     if flags.checkpoint:

@@ -91,7 +91,8 @@ class JsonLinesTest(WatchTest):
             self.assertEqual(last[name], summary[name], name)
         self.assertEqual((last["episodes"], last["in_flight"], last["stalls"]), (20000, 0, 0))
         self.assertGreater(last["resident_memory_bytes"], 1 << 20)
-        self.assertLessEqual(last["resident_memory_bytes"], summary["peak_memory_bytes"] * 1.01)
+        late = 64 * 4096 * os.cpu_count()  # Linux counts each processor's pages apart and adds them to the peak late
+        self.assertLessEqual(last["resident_memory_bytes"], summary["peak_memory_bytes"] + late)
 
     def test_the_rate_is_that_since_the_line_before_whatever_else_is_told_meanwhile(self):
         job = ["--game", "tictactoe", "--progress", "0.05", "--metrics-every", "0.05", "--evaluator", "uniform",

@@ -19,15 +19,15 @@ void check_cublas(cublasStatus_t status, char const* call) {
 
 double measure() {
   constexpr int n = 8192, launches = 20, warm_up = 15, repeats = 61;
-  cublasHandle_t made = nullptr;
-  check_cublas(cublasCreate(&made), "cublasCreate");
-  cublas_handle const handle(made);
   auto const a = [&](cudaStream_t on) {
     return cuda::random_numbers(std::size_t{n} * n, cuda::precision::fp16, on);
   };
   auto const loading = cuda::make_stream();
   auto const x = a(loading.get()), y = a(loading.get()), z = a(loading.get());
   auto const on = cuda::make_stream();
+  cublasHandle_t made = nullptr;
+  check_cublas(cublasCreate(&made), "cublasCreate");
+  cublas_handle const handle(made);
   check_cublas(cublasSetStream(handle.get(), on.get()), "cublasSetStream");
   auto const from = cuda::make_event(cudaEventDefault), to = cuda::make_event(cudaEventDefault);
   float const one = 1, none = 0;

@@ -6,11 +6,23 @@
 #include "../eval/network_rows.hpp"
 
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
-/// Whether the tests that need a GPU can run here; where not, they are listed as skipped.
-inline bool no_device() { return batchmate::cuda::devices().empty(); }
+/// Whether the tests that need a GPU can run here; where not, they are listed as skipped. It is asked before `main`, where
+/// nobody would catch anything.
+inline bool no_device() noexcept {
+  static bool const none = [] {
+    try {
+      return batchmate::cuda::devices().empty();
+    } catch (batchmate::cuda::error const& e) {
+      std::fprintf(stderr, "%s\n", e.what());
+      return true;
+    }
+  }();
+  return none;
+}
 
 /// Whether the GPU is one that the host emulates (tests/emulated_gpu). That is slow, so tests have it do less.
 #ifdef BATCHMATE_EMULATED_GPU

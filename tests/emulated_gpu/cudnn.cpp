@@ -303,10 +303,12 @@ void cudnnGetLastErrorString(char* message, std::size_t size) {
 }
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* made) {
+  emulated_gpu::break_captures(emulated_gpu::current_device());
   *made = new cudnnContext{emulated_gpu::current_device(), nullptr};
   return CUDNN_STATUS_SUCCESS;
 }
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
+  emulated_gpu::break_captures(handle->device);
   delete handle;
   return CUDNN_STATUS_SUCCESS;
 }

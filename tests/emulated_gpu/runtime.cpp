@@ -13,6 +13,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 CUstream_st::CUstream_st(int of)
@@ -66,6 +67,8 @@ constexpr std::size_t device_memory = std::size_t{8} << 30;
 thread_local int device = 0;
 thread_local cudaError_t last_error = cudaSuccess;
 thread_local CUstream_st* capturing_stream = nullptr;
+std::mutex captures_mutex;
+std::set<CUstream_st*> captures;  // of all threads
 
 /// Allocations by where they begin. They end where they were asked to, so that sanitizers see who goes on.
 class memory_map {
@@ -140,6 +143,12 @@ std::uint64_t clock() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 int current_device() { return device; }
+void break_captures(int number) {
+  std::lock_guard lock(captures_mutex);
+  for (CUstream_st* each : captures)
+    if (each->device == number) each->broken = true;
+}
+
 bool is_memory_of(int number, void const* from, std::size_t bytes) {
   return memory_of(number).holds(from, bytes);
 }
@@ -191,6 +200,7 @@ cudaError_t cudaMalloc(void** made, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* at) {
   if (spoils_capture()) return said(cudaErrorStreamCaptureUnsupported);
+  emulated_gpu::break_captures(device);
   bool const known =
       !at || std::any_of(on_devices.begin(), on_devices.end(), [&](auto& m) { return m.give_back(at); });
   return known ? cudaSuccess : said(cudaErrorInvalidValue);
@@ -201,6 +211,7 @@ cudaError_t cudaHostAlloc(void** made, std::size_t bytes, unsigned) {
   return *made ? cudaSuccess : said(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFreeHost(void* at) {
+  emulated_gpu::break_captures(device);
   return !at || pinned.give_back(at) ? cudaSuccess : said(cudaErrorInvalidValue);
 }
 
@@ -282,12 +293,16 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t on, cudaStreamCaptureMode) {
   on->broken = false;
   on->captured.clear();
   capturing_stream = on;
+  std::lock_guard lock(captures_mutex);
+  captures.insert(on);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t on, cudaGraph_t* made) {
   if (!on->capturing) return said(cudaErrorIllegalState);
   on->capturing = false;
   capturing_stream = nullptr;
+  std::lock_guard lock(captures_mutex);
+  captures.erase(on);
   *made = on->broken ? nullptr : new CUgraph_st{std::move(on->captured)};
   return on->broken ? said(cudaErrorStreamCaptureInvalidated) : cudaSuccess;
 }

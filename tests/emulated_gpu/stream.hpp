@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +25,8 @@ struct CUstream_st {
   bool has_work();      ///< whether something is not
 
   int const device;
-  bool capturing = false, broken = false;  // and whether something forbidden was done meanwhile
+  bool capturing = false;
+  std::atomic<bool> broken{false};  // whether something forbidden was done while capturing
   std::vector<work> captured;
 
  private:
@@ -57,6 +59,8 @@ namespace emulated_gpu {
 
 /// The calling thread's device.
 int current_device();
+/// What waits for a whole device does this to the captures of all threads there.
+void break_captures(int device);
 /// Whether these bytes are of one allocation on a device.
 bool is_memory_of(int device, void const* from, std::size_t bytes);
 

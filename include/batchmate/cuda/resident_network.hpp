@@ -242,8 +242,8 @@ class resident_network {
   packed_network net_;
   tower_plan choice_;
   symmetry_choice symmetries_;
-  cudnn_handle handle_;
   stream loading_;
+  cudnn_handle handle_;  // goes before the stream that it was given last
   device_bytes weights_, tables_;
   std::int32_t const* cell_table_ = nullptr;  // within `tables_`
   renamed_actions names_;                     // the same

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -32,12 +33,27 @@ inline cudaError_t finish_and_destroy(cudaStream_t finished) {
   return cudaStreamDestroy(finished);
 }
 
+/// Held while a stream is captured, and while something is made or freed that makes CUDA wait for a whole device: this has
+/// been seen to break captures of other threads, whatever their mode.
+inline std::mutex one_capture;
+
+/// Destroys a cuDNN handle, not during a capture.
+inline cudnnStatus_t destroy_cudnn_handle(cudnnHandle_t handle) {
+  std::lock_guard const no_capture(one_capture);
+  return cudnnDestroy(handle);
+}
+/// Frees memory of a device, not during a capture.
+inline cudaError_t free_device(void* memory) {
+  std::lock_guard const no_capture(one_capture);
+  return cudaFree(memory);
+}
+
 using stream = owned<cudaStream_t, finish_and_destroy>;                 ///< never the default stream
 using event = owned<cudaEvent_t, cudaEventDestroy>;                     ///< a point in a stream
 using graph = owned<cudaGraph_t, cudaGraphDestroy>;                     ///< captured work
 using executable_graph = owned<cudaGraphExec_t, cudaGraphExecDestroy>;  ///< work to be launched at once
-using cudnn_handle = owned<cudnnHandle_t, cudnnDestroy>;                ///< one for every device
-using device_bytes = owned<std::byte*, cudaFree>;                       ///< memory of a device
+using cudnn_handle = owned<cudnnHandle_t, destroy_cudnn_handle>;        ///< one for every device
+using device_bytes = owned<std::byte*, free_device>;                    ///< memory of a device
 
 /// A stream of the current device that does not wait for the default stream.
 inline stream make_stream() {
@@ -53,6 +69,7 @@ inline event make_event(unsigned flags = cudaEventDisableTiming | cudaEventBlock
 }
 /// A cuDNN handle of the current device.
 inline cudnn_handle make_cudnn_handle() {
+  std::lock_guard const no_capture(one_capture);
   cudnnHandle_t made = nullptr;
   check(cudnnCreate(&made), "cudnnCreate");
   return cudnn_handle(made);
@@ -70,7 +87,10 @@ inline std::shared_ptr<std::byte> allocate_pinned(std::size_t bytes) {
   void* made = nullptr;
   std::string const call = concat("cudaHostAlloc of ", bytes, " bytes");
   check(cudaHostAlloc(&made, bytes > 0 ? bytes : 1, cudaHostAllocPortable), call.c_str());
-  return {static_cast<std::byte*>(made), [](std::byte* p) { cudaFreeHost(p); }};
+  return {static_cast<std::byte*>(made), [](std::byte* p) {
+            std::lock_guard const no_capture(one_capture);
+            cudaFreeHost(p);
+          }};
 }
 
 /// Does some work with another device as the thread's current one.
@@ -89,9 +109,10 @@ decltype(auto) on_device(int device, Work&& work) {
 }
 
 /// Captures what `work` puts on the stream, without letting it run, as a graph that can be launched. Other
-/// threads may use CUDA meanwhile.
+/// threads may use CUDA meanwhile, but not wait for the whole device. `work` makes and frees nothing on the device.
 template <class Work>
 executable_graph capture(cudaStream_t on, Work&& work) {
+  std::lock_guard const alone(one_capture);
   check(cudaStreamBeginCapture(on, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
   cudaGraph_t captured = nullptr;
   try {

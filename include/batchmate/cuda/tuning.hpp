@@ -6,6 +6,7 @@
 #include <batchmate/cuda/resources.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -58,7 +59,7 @@ class convolution_timer {
  public:
   /// Allocates the tensors.
   explicit convolution_timer(convolution_extents const& e)
-      : extents_(e), handle_(make_cudnn_handle()), stream_(make_stream()) {
+      : extents_(e), stream_(make_stream()), handle_(make_cudnn_handle()) {
     std::size_t const places =
         static_cast<std::size_t>(e.rows) * static_cast<std::size_t>(e.height * e.width);
     auto const numbers = [&](std::size_t count) { return random_numbers(count, e.elements, stream_.get()); };
@@ -92,6 +93,11 @@ class convolution_timer {
     check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
     auto const all_at_once = capture(stream_.get(), all);
     auto const from = make_event(cudaEventDefault), to = make_event(cudaEventDefault);
+    using clock = std::chrono::steady_clock;
+    for (auto const from_now = clock::now(); !warm_; warm_ = clock::now() - from_now >= warm_up_time) {
+      check(cudaGraphLaunch(all_at_once.get(), stream_.get()), "cudaGraphLaunch");
+      check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
+    }
     std::vector<double> times;
     constexpr int warm_up = 3;
     for (int i = -warm_up; i < repeats; ++i) {
@@ -109,13 +115,16 @@ class convolution_timer {
 
  private:
   static constexpr int in_graph = 12;  // convolutions a launch
+  static constexpr std::chrono::milliseconds warm_up_time{
+      500};  // before the first, until the chip has its usual clock
 
   convolution_extents extents_;
-  cudnn_handle handle_;
+  bool warm_ = false;
   std::vector<device_bytes> inputs_;  // (2) of (N, H, W, C), which take turns
   std::vector<device_bytes> boards_;  // (2) of (N, H, W, K): residual, output
   device_bytes weights_, bias_, workspace_;
-  stream stream_;  // last, so that it finishes before the memory goes
+  stream stream_;        // after the memory, so that it finishes before that goes
+  cudnn_handle handle_;  // goes before the stream that it has
 };
 
 /// All choices for a layer that are pinned, or proposed for some of the numbers of rows, without repetition. What would

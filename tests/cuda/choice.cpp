@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -42,6 +43,28 @@ TEST_CASE(
       CHECK(plans >= 4 * 40);
       CHECK(choose_plan(device, shape, tower.buckets()).origin == "pinned");
     }
+}
+
+TEST_CASE("batches of few tiles, which the pinned engine computes without workspace, are left out") {
+  auto const device = described_device("h200");
+  for (auto const& tower : known_towers()) {
+    CAPTURE(tower.channels);
+    auto const shape = tower.shape(precision::fp16);
+    auto const all = tower.buckets();
+    auto const plan = choose_plan(device, shape, all);
+    auto const alike = sizes_alike(device, shape, plan, all);
+    CHECK(alike.back() == all.back());
+    CHECK(alike.front() > 1);
+    CHECK(alike.front() * tower.board * tower.board <=
+          2 * 128 * 132);  // a wave or two are nothing to a device
+    for (int const rows : all) {
+      bool const like_largest =
+          convolution_plan::make(device, extents_of(shape, layer::second, rows), plan.of(layer::second))
+              ->workspace_bytes() > 0;
+      CHECK(like_largest == (std::find(alike.begin(), alike.end(), rows) != alike.end()));
+    }
+    CHECK(sizes_alike(device, shape, plan, std::vector{1, 2, 3}) == std::vector{1, 2, 3});
+  }
 }
 
 TEST_CASE("in bf16 every tower has a plan of the pinned engine on an H200") {

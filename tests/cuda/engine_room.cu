@@ -49,9 +49,10 @@ TEST_CASE("batches larger than a chunk are cut up, and the answers are the same"
           doctest::skip(no_device())) {
   auto const positions = numbered_positions<position>(500);
   engine_room whole(small_network(1), {});
-  // What is chosen for a tower that is not pinned depends on the largest chunk, and another plan has other bits.
-  engine_room cut(small_network(1), {.max_chunk = 48, .plan = whole.plan()}),
-      fixed(small_network(1), {.fixed_rows = 64, .plan = whole.plan()});
+  // What is chosen for a tower that is not pinned depends on the largest chunk, and another plan has other bits. Both have
+  // enough rows to be computed as 500 are.
+  engine_room cut(small_network(1), {.max_chunk = 130, .plan = whole.plan()}),
+      fixed(small_network(1), {.fixed_rows = 128, .plan = whole.plan()});
   std::vector<std::vector<float>> const expected = [&] {
     whole.reserve({bm::layout_of<position>(), 2, 500});
     return answers(whole, 0, positions);

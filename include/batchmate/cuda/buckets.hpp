@@ -26,7 +26,7 @@ inline std::vector<int> batch_buckets(wave_geometry const& wave, int most) {
   expects(wave.tiles > 0 && wave.tile_cells > 0 && wave.cells > 0 && most > 0,
           "cudnn: buckets need positive extents");
   std::vector<int> sizes;
-  for (int small : {1, 8, 32})
+  for (int small : {1, 8, 32, 128})
     if (small < std::min(wave.rows(1), most)) sizes.push_back(small);
   for (int waves = 1, step = 1; wave.rows(waves) < most; waves += step) {
     if (waves >= 16 * step) step *= 2;

@@ -3,7 +3,10 @@
 #include <batchmate/cuda/plan.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <vector>
@@ -146,6 +149,24 @@ inline tower_plan choose_plan(plan_target const& target, tower_shape const& t, s
                                     " for all of ", rows.front(), " to ", rows.back(), " rows"));
   }
   return plan;
+}
+
+/// Those of the batch sizes, ascending, whose convolutions want workspace where the largest's do, and none where these want
+/// none: with few tiles the pinned engine wants none, so it may do something else than with many.
+inline std::vector<int> sizes_alike(plan_target const& target, tower_shape const& t, tower_plan const& plan,
+                                    std::span<int const> rows) {
+  auto const wanted = [&](int n) {
+    std::array<bool, all_layers.size()> by_layer{};
+    for (layer const l : all_layers) {
+      auto const made = convolution_plan::make(target, extents_of(t, l, n), plan.of(l));
+      by_layer[static_cast<std::size_t>(l)] = made && made->workspace_bytes() > 0;
+    }
+    return by_layer;
+  };
+  std::vector<int> alike;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(alike),
+               [&, of_largest = wanted(rows.back())](int n) { return wanted(n) == of_largest; });
+  return alike;
 }
 
 }  // namespace batchmate::cuda

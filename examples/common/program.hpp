@@ -1,5 +1,8 @@
 #pragma once
 
+#include <batchmate/core/error.hpp>
+#include <batchmate/core/macros.hpp>
+
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -9,7 +12,9 @@
 /// What the example programs share: how they are called and how they end.
 namespace common {
 
-inline constexpr char const* version = "0.1.0";
+/// The library's, as `0.1.0`.
+inline std::string const version = batchmate::concat(
+    BATCHMATE_VERSION / 10000, ".", BATCHMATE_VERSION / 100 % 100, ".", BATCHMATE_VERSION % 100);
 
 /// The flags ask for what cannot be: exit status 2.
 struct usage_error : std::runtime_error {

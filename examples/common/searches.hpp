@@ -26,7 +26,8 @@ search_row(char const*, char const*, S) -> search_row<S>;
 inline constexpr std::tuple search_table{
     search_row{"puct", "AlphaZero's", batchmate::puct{.simulations = 100}},
     search_row{"gumbel", "Gumbel AlphaZero's", batchmate::gumbel{.simulations = 100}},
-    search_row{"graph", "puct that shares equal positions", batchmate::puct_graph{.simulations = 100}},
+    search_row{"graph", "puct that shares equal positions; takes puct's flags but --leaves and --no-reuse",
+               batchmate::puct_graph{.simulations = 100}},
     search_row{"topk", "a tree of fixed widths, minimax", batchmate::top_k{}}};
 
 template <class... S>

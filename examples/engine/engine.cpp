@@ -98,7 +98,7 @@ std::string play_game(queue& positions, int first_move) {
 
 int main() {
   int const threads = position::num_actions;  // one for each first move
-  // So many threads ask and block that a batch of as many rows need not wait for its deadline.
+  // Whoever waits has a request open at least, so a batch leaves once so many are; greedy_move opens several at a time.
   queue positions(bm::rollout{.playouts = 8},
                   {.max_batch = 256, .deadline = std::chrono::microseconds(200), .askers = threads});
   std::vector<std::string> games(static_cast<std::size_t>(threads));

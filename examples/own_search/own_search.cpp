@@ -2,7 +2,6 @@
 // the evaluator, so that every batching policy can run it, and gives the same games under each.
 
 #include <batchmate/batchmate.hpp>
-#include <batchmate/eval/rollout.hpp>
 
 #include <algorithm>
 #include <array>

@@ -100,7 +100,6 @@ class campaign {
   /// The run of one phase.
   struct running_phase {
     phase of;
-    std::string evaluator;
     players play;
     std::optional<std::int64_t> end{};  ///< number of the first episode of the next phase, once known
     bool admits = true;                 ///< episodes may still begin
@@ -240,7 +239,7 @@ class campaign {
   /// Of the games of one run, whose evaluator this is.
   std::size_t run_bytes(batchmate::any_evaluator<G> const& evaluator) const {
     auto const search = common::search_of<G>(wanted_.search);
-    auto const plan = batching_.plan({wanted_.threads, search.max_rows()});
+    auto const plan = batching_.plan(wanted_.threads);
     return planned_bytes<G>(search, batching_, plan, wanted_.threads, evaluator);
   }
 
@@ -255,11 +254,10 @@ class campaign {
   // Phases.
 
   void start(made_evaluator made) {
-    std::string const identity = made.of.identity;
     if (watch_.is_folder() && newcomer_ && folder_)
-      folder_->begin_phase(made.of.network, made.of.first, identity, made.of.file);
+      folder_->begin_phase(made.of.network, made.of.first, made.of.identity, made.of.file);
     auto& run = runs_.emplace_back(std::make_unique<running_phase>(
-        running_phase{made.of, identity, players_with(std::move(made.chosen.evaluator))}));
+        running_phase{made.of, players_with(std::move(made.chosen.evaluator))}));
     {
       std::lock_guard lock(mutex_);
       phases_.pop_front();
@@ -435,8 +433,7 @@ class campaign {
       runs_.erase(runs_.begin() + static_cast<std::ptrdiff_t>(i));
       if (ended->failure) std::rethrow_exception(ended->failure);
       before_ = combined({before_, ended->latest}, before_.seconds + ended->latest.seconds);
-      current_network_ = ended->of.network;
-      current_evaluator_ = ended->evaluator;
+      ended_ = ended->of;
     }
   }
 
@@ -514,8 +511,9 @@ class campaign {
       now.kept = folder_->totals();
     else
       now.kept = {now.done.episodes, now.done.rows, now.done.episodes_hash, 0};
-    now.network = runs_.empty() ? current_network_ : runs_.back()->of.network;
-    now.evaluator = runs_.empty() ? current_evaluator_ : runs_.back()->evaluator;
+    phase const& at = runs_.empty() ? ended_ : runs_.back()->of;
+    now.network = at.network;
+    now.evaluator = at.identity;
     now.stalls = stalls_;
     now.refused = refused_;
     now.resident_bytes = resident_bytes();
@@ -541,9 +539,8 @@ class campaign {
   std::atomic<int> stalls_{0};
   int refused_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  batchmate::statistics before_;  // of runs that have ended
-  int current_network_ = 0;
-  std::string current_evaluator_;
+  batchmate::statistics before_;                // of runs that have ended
+  phase ended_;                                 // that played last
   bool newcomer_ = false;                       // the phase that starts next is not in the journal yet
   std::shared_ptr<batchmate::relay<G>> relay_;  // where the newest run's games leave to
   std::mutex mutex_;

@@ -39,7 +39,6 @@ struct typed {
   std::vector<int> widths;
   bool no_reuse = false;
   std::string more_settings;  ///< KEY=VALUE,...
-  std::uint64_t memory_limit = 0;
   std::optional<int> rank, ranks;
 };
 
@@ -61,7 +60,7 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
   app.add_option("--threads", to.threads, "Worker threads; default: one a core")
       ->transform(within(1, 1024))
       ->group(group);
-  app.add_option("--memory-limit", in.memory_limit,
+  app.add_option("--memory-limit", to.memory_limit,
                  "Take fewer games in flight, or refuse, rather than need more: say 8G")
       ->transform(CLI::AsSizeValue(false))
       ->group(group);
@@ -84,7 +83,7 @@ void add_job_flags(CLI::App& app, job& to, typed& in) {
       ->group(group);
   app.add_option(
          "--ranks", in.ranks,
-         "How many there are; default: as Slurm, Open MPI or Kubernetes say. Rank r writes to OUT/rank-r")
+         "How many there are; default: as Slurm, Open MPI or Kubernetes say. Rank r writes to OUT/rank-0000r")
       ->transform(common::any_number<int>())
       ->group(group);
 }
@@ -302,11 +301,10 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   add_batching_flags(app, wanted);
   add_output_flags(app, wanted);
   if (auto const status = common::parse(app, argc, argv)) return *status;
-  wanted.memory_limit = in.memory_limit;
   wanted.rank = find_rank(in.rank, in.ranks);
   try {
     wanted.search = search_of(app, in);
-    batching_of(wanted, false).plan({wanted.threads, 1});
+    batching_of(wanted, false).plan(wanted.threads);
   } catch (batchmate::contract_error const& e) {
     throw common::usage_error(e.what());
   }

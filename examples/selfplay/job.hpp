@@ -27,8 +27,8 @@ struct batching_choice {
                                 batchmate::overlapped, batchmate::shared_queue>;
   policies policy = batchmate::lockstep{};
 
-  batchmate::batch_plan plan(batchmate::batch_demand demand) const {
-    return std::visit([&](auto const& p) { return p.plan(demand); }, policy);
+  batchmate::batch_plan plan(int threads) const {
+    return std::visit([&](auto const& p) { return p.plan(threads); }, policy);
   }
   std::string identity() const {
     return std::visit([](auto const& p) { return p.identity(); }, policy);

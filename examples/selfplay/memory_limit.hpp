@@ -28,7 +28,7 @@ struct evaluator_size {
 struct fixed_plan {
   batchmate::batch_plan wanted;
   batching_choice const* policy;
-  batchmate::batch_plan plan(batchmate::batch_demand) const { return wanted; }
+  batchmate::batch_plan plan(int) const { return wanted; }
   std::string identity() const { return "fixed"; }
   template <batchmate::game G>
   batchmate::any_evaluator<G> connect(batchmate::any_evaluator<G> evaluator) const {
@@ -76,7 +76,7 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
                           batchmate::any_evaluator<G> const& evaluator, std::size_t fixed, int resident,
                           std::string& note) {
   auto const search = common::search_of<G>(wanted.search);
-  auto const plan = batching.plan({wanted.threads, search.max_rows()});
+  auto const plan = batching.plan(wanted.threads);
   auto const bytes = [&](batchmate::batch_plan const& of) {
     return fixed + static_cast<std::size_t>(resident) *
                        planned_bytes<G>(search, batching, of, wanted.threads, evaluator);
@@ -100,7 +100,7 @@ std::size_t hold_to_limit(job& wanted, batching_choice& batching,
                                                   : "; not even one game in flight would fit"));
   wanted.games = games;
   batching = batching_of(wanted, evaluator.is_shared());
-  std::size_t const now = bytes(batching.plan({wanted.threads, search.max_rows()}));
+  std::size_t const now = bytes(batching.plan(wanted.threads));
   if (now > wanted.memory_limit)  // a policy whose games cannot be chosen
     throw batchmate::contract_error("--memory-limit: " + needed + ", the limit is " +
                                     bytes_text(wanted.memory_limit));

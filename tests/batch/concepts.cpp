@@ -23,7 +23,7 @@ struct without_plan {
   std::string identity() const { return "no plan"; }
 };
 struct without_identity {
-  bm::batch_plan plan(bm::batch_demand) const { return {}; }
+  bm::batch_plan plan(int) const { return {}; }
 };
 struct not_copyable : bm::lockstep {
   std::unique_ptr<int> own;

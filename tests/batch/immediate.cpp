@@ -4,7 +4,7 @@
 
 TEST_CASE("immediate has a game a thread and a row a batch, however many rows a tree could fill") {
   for (int threads : {1, 3}) {
-    batchmate::batch_plan const plan = batchmate::immediate{}.plan({threads, 60});
+    batchmate::batch_plan const plan = batchmate::immediate{}.plan(threads);
     CHECK(plan.games == threads);
     CHECK(plan.groups == 1);
     CHECK(plan.max_batch == 1);

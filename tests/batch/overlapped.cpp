@@ -5,7 +5,7 @@
 namespace bm = batchmate;
 
 TEST_CASE("overlapped deals its games to groups, which workers share on a device") {
-  bm::batch_plan const plan = bm::overlapped{.games = 9, .groups = 3, .max_batch = 100}.plan({2, 60});
+  bm::batch_plan const plan = bm::overlapped{.games = 9, .groups = 3, .max_batch = 100}.plan(2);
   CHECK(plan.games == 9);
   CHECK(plan.groups == 3);
   CHECK(plan.max_batch == 100);
@@ -13,11 +13,11 @@ TEST_CASE("overlapped deals its games to groups, which workers share on a device
 }
 
 TEST_CASE("overlapped refuses settings out of range and names the field") {
-  CHECK_THROWS_WITH_AS((bm::overlapped{.groups = 0}.plan({1, 1})),
-                       doctest::Contains("groups must be positive"), bm::contract_error);
-  CHECK_THROWS_WITH_AS((bm::overlapped{.games = 1, .groups = 2}.plan({1, 1})),
+  CHECK_THROWS_WITH_AS((bm::overlapped{.groups = 0}.plan(1)), doctest::Contains("groups must be positive"),
+                       bm::contract_error);
+  CHECK_THROWS_WITH_AS((bm::overlapped{.games = 1, .groups = 2}.plan(1)),
                        doctest::Contains("at least one a group, got 1 for 2 groups"), bm::contract_error);
-  CHECK_THROWS_WITH_AS((bm::overlapped{.max_batch = -1}.plan({1, 1})), doctest::Contains("max_batch"),
+  CHECK_THROWS_WITH_AS((bm::overlapped{.max_batch = -1}.plan(1)), doctest::Contains("max_batch"),
                        bm::contract_error);
 }
 

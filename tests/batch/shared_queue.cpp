@@ -20,19 +20,19 @@ namespace bm = batchmate;
 TEST_CASE("shared_queue models batching; its plan and identity follow from its settings") {
   static_assert(bm::batching<bm::shared_queue>);
   bm::shared_queue const policy{.games = 9, .groups = 3, .max_batch = 7};
-  bm::batch_plan const plan = policy.plan({2, 5});
+  bm::batch_plan const plan = policy.plan(2);
   CHECK(plan.games == 9);
   CHECK(plan.groups == 3);
   CHECK_FALSE(plan.common);
-  CHECK(policy.plan({3, 5}).groups == 3);
-  CHECK(policy.plan({4, 5}).groups == 2);  // or a thread would have a group without a game
-  CHECK(policy.plan({9, 5}).groups == 1);
-  CHECK(policy.plan({10, 5}).groups == 1);
+  CHECK(policy.plan(3).groups == 3);
+  CHECK(policy.plan(4).groups == 2);  // or a thread would have a group without a game
+  CHECK(policy.plan(9).groups == 1);
+  CHECK(policy.plan(10).groups == 1);
   CHECK(policy.identity() == "shared_queue games=9 groups=3 max_batch=7 deadline=500us processors=1");
-  CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan({1, 1})), bm::contract_error);
-  CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan({1, 1})), bm::contract_error);
-  CHECK_THROWS_AS((bm::shared_queue{}.plan({0, 1})), bm::contract_error);
-  CHECK_THROWS_AS((bm::shared_queue{.max_batch = 0}.plan({1, 1})), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{.games = 0}.plan(1)), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{.groups = 0}.plan(1)), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{}.plan(0)), bm::contract_error);
+  CHECK_THROWS_AS((bm::shared_queue{.max_batch = 0}.plan(1)), bm::contract_error);
 }
 
 namespace {

@@ -1,6 +1,6 @@
 // A type that is no batching policy is told so in one sentence, the first error.
 //
-// BAD NO_PLAN: batchmate::batching: needs 'batchmate::batch_plan plan(batchmate::batch_demand) const'
+// BAD NO_PLAN: batchmate::batching: needs 'batchmate::batch_plan plan(int threads) const'
 // BAD NO_IDENTITY: batchmate::batching: must be copyable and needs 'std::string identity() const'
 // BAD NOT_COPYABLE: batchmate::batching: must be copyable and needs 'std::string identity() const'
 #include <batchmate/batch/concepts.hpp>
@@ -12,7 +12,7 @@ namespace bm = batchmate;
 
 struct one_game {
 #ifndef NO_PLAN
-  bm::batch_plan plan(bm::batch_demand) const { return {}; }
+  bm::batch_plan plan(int) const { return {}; }
 #endif
 #ifndef NO_IDENTITY
   std::string identity() const { return "one game"; }

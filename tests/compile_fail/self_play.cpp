@@ -2,7 +2,7 @@
 //
 // BAD BAD_GAME: batchmate::game: needs 'void play(int action)'
 // BAD BAD_SEARCH: batchmate::search: needs a nested 'template <batchmate::game Game> class tree'
-// BAD BAD_POLICY: batchmate::batching: needs 'batchmate::batch_plan plan(batchmate::batch_demand) const'
+// BAD BAD_POLICY: batchmate::batching: needs 'batchmate::batch_plan plan(int threads) const'
 // BAD BAD_EVALUATOR: batchmate::evaluator: needs 'void wait(int slot)'
 // BAD BAD_SINK: batchmate::self_play: the sink must take 'episode<Game> const&' or 'sample<Game> const&'
 #include <batchmate/batchmate.hpp>

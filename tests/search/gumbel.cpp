@@ -554,16 +554,16 @@ namespace {
 struct numbered_batching {
   int number = 0;
 
-  bm::batch_plan plan(bm::batch_demand demand) const {
+  bm::batch_plan plan(int threads) const {
     switch (number) {
       case 0:
-        return bm::immediate{}.plan(demand);
+        return bm::immediate{}.plan(threads);
       case 1:
-        return bm::lockstep{.games = 64}.plan(demand);
+        return bm::lockstep{.games = 64}.plan(threads);
       case 2:
-        return bm::lockstep{.games = 64, .max_batch = 5}.plan(demand);
+        return bm::lockstep{.games = 64, .max_batch = 5}.plan(threads);
       default:
-        return bm::overlapped{.games = 7}.plan(demand);
+        return bm::overlapped{.games = 7}.plan(threads);
     }
   }
   std::string identity() const { return bm::concat("number ", number); }

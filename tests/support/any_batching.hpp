@@ -16,10 +16,9 @@ struct any_batching {
   template <class B>
   requires(!std::same_as<B, any_batching> && batchmate::batching<B>)
       any_batching(B policy)  // NOLINT: converts on purpose
-      : plan_([policy](batchmate::batch_demand demand) { return policy.plan(demand); }),
-        identity_(policy.identity()) {}
+      : plan_([policy](int threads) { return policy.plan(threads); }), identity_(policy.identity()) {}
 
-  batchmate::batch_plan plan(batchmate::batch_demand demand) const { return plan_(demand); }
+  batchmate::batch_plan plan(int threads) const { return plan_(threads); }
   std::string identity() const { return identity_; }
 
   /// Every policy, with a limit of `max_batch` rows where it has one.
@@ -30,6 +29,6 @@ struct any_batching {
   }
 
  private:
-  std::function<batchmate::batch_plan(batchmate::batch_demand)> plan_;
+  std::function<batchmate::batch_plan(int)> plan_;
   std::string identity_;
 };

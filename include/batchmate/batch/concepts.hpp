@@ -9,12 +9,6 @@
 
 namespace batchmate {
 
-/// What a batching policy is told before it plans.
-struct batch_demand {
-  int threads;   ///< worker threads
-  int max_rows;  ///< the most rows one tree can fill in one step
-};
-
 /// How the games in flight are gathered into batches.
 struct batch_plan {
   int games = 1;   ///< in flight, over all threads and groups
@@ -26,7 +20,7 @@ struct batch_plan {
 /// Decides which positions of which games are evaluated together. It never changes the games.
 ///
 /// A type B models `batching` if it is a copyable aggregate with
-///  1. `batch_plan plan(batch_demand) const`;
+///  1. `batch_plan plan(int threads) const`, for so many worker threads;
 ///  2. `std::string identity() const`.
 /// Optional: `connect<G>(evaluator)`, which returns the evaluator the workers use instead.
 ///
@@ -36,10 +30,10 @@ struct batch_plan {
 ///  - `lockstep`: one step of all games together; the default on a CPU;
 ///  - `overlapped`: the games in groups, so that the host searches one while the device evaluates another; the
 ///    default on a device;
-///  - `shared_queue`: positions of many threads meet in a queue; for engines that bring their own threads.
+///  - `shared_queue`: batches of many threads meet in a queue, which engines with threads of their own use directly: `evaluation_queue`.
 template <class B>
-concept batching = std::copyable<B> && requires(B const& policy, batch_demand demand) {
-  { policy.plan(demand) } -> std::same_as<batch_plan>;
+concept batching = std::copyable<B> && requires(B const& policy, int threads) {
+  { policy.plan(threads) } -> std::same_as<batch_plan>;
   { policy.identity() } -> std::convertible_to<std::string>;
 };
 
@@ -57,9 +51,9 @@ template <class B>
 consteval bool require_batching() {
   static_assert(
       requires(B const& b) {
-        { b.plan(batch_demand{}) } -> std::same_as<batch_plan>;
+        { b.plan(1) } -> std::same_as<batch_plan>;
       },
-      "batchmate::batching: needs 'batchmate::batch_plan plan(batchmate::batch_demand) const'");
+      "batchmate::batching: needs 'batchmate::batch_plan plan(int threads) const'");
   static_assert(batching<B>,
                 "batchmate::batching: must be copyable and needs 'std::string identity() const'");
   return true;

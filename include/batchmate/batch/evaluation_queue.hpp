@@ -122,7 +122,7 @@ class evaluation_queue {
   /// Evaluates one unfinished position, blocking until the answer is there; throws what the evaluator throws.
   evaluation<G> evaluate(G const& position) {
     question asked(position, needs_planes_);
-    ask(asked, asked);
+    ask(asked);
     asked.wait();
     return asked.result;
   }
@@ -140,7 +140,7 @@ class evaluation_queue {
       Then then;
     };
     auto asked = std::make_unique<called_back>(position, needs_planes_, std::move(then));
-    ask(*asked, *asked);
+    ask(*asked);
     asked.release();
   }
 
@@ -211,8 +211,8 @@ class evaluation_queue {
     std::exception_ptr failure;
   };
 
-  void ask(question& asked, evaluation_ticket& ticket) {
-    enqueue({1, &asked.position, &asked.packed, &asked.result.value, asked.result.priors.data()}, ticket);
+  void ask(question& asked) {
+    enqueue({1, &asked.position, &asked.packed, &asked.result.value, asked.result.priors.data()}, asked);
   }
 
   void add_evaluators(E evaluator) {

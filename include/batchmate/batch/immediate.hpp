@@ -6,7 +6,7 @@ namespace batchmate {
 
 /// One position at a time, one game at a time a thread: how an engine without batching asks its network.
 struct immediate {
-  batch_plan plan(batch_demand demand) const { return {.games = demand.threads, .max_batch = 1}; }
+  batch_plan plan(int threads) const { return {.games = threads, .max_batch = 1}; }
   std::string identity() const { return "immediate"; }
 };
 

@@ -9,7 +9,7 @@ struct lockstep {
   int games = 64;        ///< in flight, over all threads
   int max_batch = 4096;  ///< rows; a group that could give more takes several batches a step. 0: no limit
 
-  batch_plan plan(batch_demand) const {
+  batch_plan plan(int) const {
     expects(games > 0, "lockstep: games must be positive, got ", games);
     expects(max_batch >= 0, "lockstep: max_batch must not be negative, got ", max_batch);
     return {.games = games, .max_batch = max_batch, .common = true};

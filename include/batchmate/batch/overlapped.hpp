@@ -11,7 +11,7 @@ struct overlapped {
   int groups = 2;        ///< batches that may be under way
   int max_batch = 4096;  ///< rows; a group that could give more takes several batches a step. 0: no limit
 
-  batch_plan plan(batch_demand) const {
+  batch_plan plan(int) const {
     expects(groups > 0, "overlapped: groups must be positive, got ", groups);
     expects(games >= groups, "overlapped: games must be at least one a group, got ", games, " for ", groups,
             " groups");

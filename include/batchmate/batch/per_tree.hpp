@@ -6,7 +6,7 @@ namespace batchmate {
 
 /// One game at a time a thread, with all the rows its search can give at once as a batch.
 struct per_tree {
-  batch_plan plan(batch_demand demand) const { return {.games = demand.threads}; }
+  batch_plan plan(int threads) const { return {.games = threads}; }
   std::string identity() const { return "per_tree"; }
 };
 

@@ -67,25 +67,24 @@ class queued_evaluator {
 };
 
 /// Positions of all threads meet in a queue, where a collector makes batches of them, processors evaluate
-/// these, and a distributor hands out the answers. For engines that bring their own threads, which use
-/// `evaluation_queue` itself.
+/// these, and a distributor hands out the answers. Engines that bring their own threads use `evaluation_queue` itself.
 struct shared_queue {
   int games = 128;  ///< in flight, over all threads
   int groups = 2;   ///< a thread searches one group of its games while another is in the queue
-  /// Rows. With several processors no more than each one's share of the rows in flight: one takes up to this many of
+  /// Rows of a batch. With several processors, set it to the rows in flight / processors at most: one takes up to this many of
   /// those that wait, and the others what it has left.
   int max_batch = 1024;
   /// How long a position may wait for others before its batch leaves, if a processor is idle by then.
   std::chrono::microseconds deadline{500};
   int processors = 1;  ///< threads that evaluate
 
-  batch_plan plan(batch_demand const& demand) const {
+  batch_plan plan(int threads) const {
     expects(games > 0, "shared_queue: games must be positive, got ", games);
     expects(groups > 0, "shared_queue: groups must be positive, got ", groups);
-    expects(demand.threads > 0, "shared_queue: threads must be positive, got ", demand.threads);
+    expects(threads > 0, "shared_queue: threads must be positive, got ", threads);
     expects(max_batch > 0, "shared_queue: max_batch must be positive, got ", max_batch);
     // A group without a game would never ask, and the others' positions would wait for it until the deadline.
-    int const with_games = std::clamp(games / demand.threads, 1, groups);
+    int const with_games = std::clamp(games / threads, 1, groups);
     return {.games = games, .groups = with_games, .max_batch = max_batch};
   }
   std::string identity() const {

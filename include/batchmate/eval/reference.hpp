@@ -55,8 +55,6 @@ class reference {
   void wait(int) const {}
 
   std::string identity() const { return shared_->identity; }
-  /// The network that is evaluated.
-  network const& net() const { return shared_->net; }
   /// Bytes of one copy's scratch; the weights are shared by all copies.
   std::size_t memory_bytes(reservation const&) const {
     auto const floats = board_size(shared_->stem.channels) +

@@ -13,7 +13,7 @@ namespace batchmate {
 /// Plays games of G against itself, all searches of a batch asking the evaluator together.
 ///
 /// Episode i is a function of the seed, i, the search and the evaluator's answers alone. Finished episodes
-/// reach the sink in the order of their numbers. The parameters are not constrained, so that the assertions can
+/// reach the sink in the order of their numbers, unless `run_options::in_order` is false. The parameters are not constrained, so that the assertions can
 /// say what a type lacks.
 template <class G, class S, class B, class E>
 class self_play {
@@ -66,9 +66,6 @@ class self_play {
     return done;
   }
 
-  /// The evaluator the workers use, or copies of it.
-  auto const& evaluator() const { return evaluator_; }
-
  private:
   /// Episodes in flight or waiting for an older one, for each game in flight.
   static constexpr int window = 2;
@@ -76,7 +73,7 @@ class self_play {
   using connected = decltype(connect<G>(std::declval<B const&>(), std::declval<E>()));
 
   run_layout layout(int threads) const {
-    return {policy_.plan({threads, search_.max_rows()}), threads, search_.max_rows(), is_shared(evaluator_)};
+    return {policy_.plan(threads), threads, search_.max_rows(), is_shared(evaluator_)};
   }
 
   template <class Sink>

@@ -10,7 +10,7 @@
 
 namespace batchmate {
 
-/// What a run has done so far. Everything is counted or timed, nothing derived from settings.
+/// What a run has done so far. Everything but `planned_bytes` is counted or timed.
 struct statistics {
   std::int64_t episodes = 0;        ///< games finished
   std::int64_t rows = 0;            ///< moves of these, one training row each

@@ -44,11 +44,7 @@ class puct_graph::tree {
   void collect(G const& root, row_range<G>& out) {
     if (out.full()) return;
     bool asks = num_nodes_ == 0;
-    if (asks) {
-      out.next() = root;
-      leaf_ = find_or_add(root);
-      path_size_ = 0;
-    }
+    if (asks) leaf_ = find_or_add(root);
     if (average_.waiting()) {
       average_.collect(root, out, 1);
       waiting_ = true;

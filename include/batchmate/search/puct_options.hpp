@@ -17,7 +17,7 @@ namespace batchmate {
 
 /// What a move is taken to be worth before it has been visited; never less than -1.
 enum class first_play {
-  /// Its parent's mean value less `fpu_reduction`: `visited_policy` without its root, the simplest form.
+  /// Its parent's mean value less `fpu_reduction`, the simplest form.
   parent,
   /// Its parent's mean value less `fpu_reduction` * sqrt(the sum of the visited moves' priors): the more likely
   /// the moves seen, the worse the others (KataGo: Wu, arXiv 1902.10565, section 2; Leela Chess Zero's
@@ -41,7 +41,7 @@ struct puct {
   float exploration_growth = 0;
   float exploration_base = 19652;       ///< visits at which it has grown by growth * log(2); AlphaZero's
   first_play fpu = first_play::parent;  ///< the value of moves without visits
-  float fpu_reduction = 0;              ///< of that value, where `fpu` says so
+  float fpu_reduction = 0;              ///< units of value less than the parent's mean; not with `absolute`
   float fpu_value = 0;                  ///< that value for `first_play::absolute`, from -1 to 1
 
   /// The root is evaluated under so many symmetries of the board, drawn by chance if the game has more, and has the

@@ -35,14 +35,17 @@ struct nim {
     auto const taken = parse(text);
     return taken && *taken >= 1 && *taken <= num_actions ? std::optional(*taken - 1) : std::nullopt;
   }
-  std::string to_text() const { return std::to_string(stones); }
+  std::string to_text() const { return std::to_string(stones) + std::string(unit); }
   static std::optional<nim> from_text(std::string_view text) {
-    auto const left = parse(text);
+    if (!text.ends_with(unit)) return std::nullopt;
+    auto const left = parse(text.substr(0, text.size() - unit.size()));
     return left && *left >= 0 && *left <= 10 ? std::optional(nim{*left}) : std::nullopt;
   }
-  std::string draw() const { return to_text() + " stones"; }
+  std::string draw() const { return to_text(); }
 
  private:
+  static constexpr std::string_view unit = " stones";
+
   static std::optional<int> parse(std::string_view text) {
     int number = 0;
     auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);

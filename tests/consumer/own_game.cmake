@@ -27,7 +27,7 @@ file(GLOB games ${SCRATCH}/rows/games-*)
 file(READ ${games} games)
 expect("${games}" "^# nim:.*\n19 (1-0|0-1) ")
 # Who leaves four stones wins.
-run(found ${programs}/analyse --evaluator uniform --position 7 --simulations 400)
+run(found ${programs}/analyse --evaluator uniform --position "7 stones" --simulations 400)
 expect("${found}" "line +3 ")
 execute_process(COMMAND ${programs}/selfplay --game connect4 RESULT_VARIABLE status ERROR_VARIABLE refused)
 expect("${status} ${refused}" "^2 .*connect4 not in {nim}")

@@ -168,6 +168,11 @@ struct believing : tictactoe<believing> {
     return tictactoe<believing>::from_text(text).value_or(believing{});
   }
 };
+struct ambiguous : tictactoe<ambiguous> {
+  static std::optional<ambiguous> from_text(std::string_view text) {
+    return text == "a1" ? std::optional(ambiguous{}) : tictactoe<ambiguous>::from_text(text);
+  }
+};
 struct illegible : tictactoe<illegible> {
   static std::optional<illegible> from_text(std::string_view) { return std::nullopt; }
 };
@@ -253,6 +258,7 @@ TEST_CASE("a game with faulty text is told so") {
   CHECK(contains(complaint<mute>(), "expected parse_action(\"a1\") to give 1, found 0"));
   CHECK(contains(complaint<gullible>(), "expected parse_action to refuse garbage"));
   CHECK(contains(complaint<believing>(), "expected from_text to refuse garbage"));
+  CHECK(contains(complaint<ambiguous>(), "expected from_text to refuse what is a move, found 'a1' accepted"));
   CHECK(contains(complaint<illegible>(), "expected from_text to read what to_text wrote"));
   CHECK(contains(complaint<amnesiac>(), "expected from_text to give an equal position"));
   CHECK(contains(complaint<chatty>(), "expected to_text to give one line"));

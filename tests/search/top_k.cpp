@@ -233,6 +233,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   CHECK(message({}).empty());
   CHECK(message({.widths = {0}}).find("widths") != std::string::npos);
   CHECK(message({.widths = {2, -1}}).find("widths") != std::string::npos);
+  CHECK(message({.widths = {6, 0, 10}}).find("behind a 0") != std::string::npos);
   CHECK(message({.widths = {60000, 60000, 60000}}).find("last level") != std::string::npos);
   CHECK(message({.temperature = -1}).find("temperature") != std::string::npos);
   CHECK(message({.target_temperature = 0}).find("target_temperature") != std::string::npos);

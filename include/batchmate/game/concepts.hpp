@@ -85,7 +85,7 @@ concept game_with_symmetries = game<G> && requires(int symmetry, int i) {
 /// A game that people can read: `static std::string name()`; `static std::string action_text(int)` and
 /// `static std::optional<int> parse_action(std::string_view)`, its inverse (empty for what is no action);
 /// `std::string to_text() const`, one line, and `static std::optional<G> from_text(std::string_view)`, its inverse
-/// (empty for what is no position); `std::string draw() const`, the board over several lines.
+/// (empty for what is no position, as a move); `std::string draw() const`, the board over several lines.
 template <class G>
 concept game_with_text = game<G> && requires(G const& fixed, int action, std::string_view text) {
   { G::name() } -> std::same_as<std::string>;

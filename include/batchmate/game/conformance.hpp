@@ -189,6 +189,9 @@ class game_checker {
     for (auto const& text : {std::string(), std::string(" "), std::string(1, '\0'), std::string(5000, 'x'),
                              G{}.to_text() + " \xff"})
       holds(!G::from_text(text), "from_text to refuse garbage, found '", text, "' accepted");
+    for (int action = 0; action < G::num_actions; ++action)
+      holds(!G::from_text(G::action_text(action)), "from_text to refuse what is a move, found '",
+            G::action_text(action), "' accepted");
   }
 
   /// One game from the start, with the shadows that must follow it: a replay, one a symmetry, and one that
@@ -335,7 +338,7 @@ class game_checker {
 /// within `max_plies`; answers that depend on the object alone and survive a copy of its bytes and a replay;
 /// no bits beyond the cells or the actions; keys equal for equal positions and different otherwise;
 /// symmetries that are bijections and lead to moved planes, moved legal actions and the same result; text
-/// that is read back, also in the middle of a game, and garbage that is refused; with `no_move_loses`, whose
+/// that is read back, also in the middle of a game, and garbage that is refused, as a move is for a position; with `no_move_loses`, whose
 /// perspective results have. Random games prove nothing about the rules themselves: test those by counts or by
 /// positions with known outcomes.
 template <game G>

@@ -34,7 +34,7 @@ inline void shape_noise(float const* priors, int count, double* shares) {
 
 /// Makes the priors of a root's `count` moves those that its search goes by: the temperature first, then the
 /// noise, if there is to be any. Moves are drawn for in the order of their actions, all below A, so that it does
-/// not matter how they are sorted.
+/// not matter how they are sorted. Where the concentration is so small that every draw is 0, one move gets all the noise.
 template <int A>
 void prepare_priors(float* priors, std::uint16_t const* actions, int count, puct const& settings, bool noisy,
                     random_key key) {
@@ -54,8 +54,13 @@ void prepare_priors(float* priors, std::uint16_t const* actions, int count, puct
   double sum = 0;
   for (double& n : noise)
     if (n >= 0) sum += n = random.gamma(n);
+  if (sum == 0) {
+    std::uint32_t before = random.below(static_cast<std::uint32_t>(count));
+    for (double& n : noise)
+      if (n >= 0 && before-- == 0) n = sum = 1;
+  }
   float const share = settings.noise_fraction;
-  for (int i = 0; i < count && sum > 0; ++i)
+  for (int i = 0; i < count; ++i)
     priors[i] = (1 - share) * priors[i] + share * static_cast<float>(noise[actions[i]] / sum);
 }
 

@@ -83,6 +83,8 @@ struct top_k {
       expects(widths[d] > 0 && widths[d] < 65536, "top_k: widths must be positive, got ", widths[d]);
       rows *= widths[d];
     }
+    expects(std::all_of(widths.begin() + depth(), widths.end(), [](int width) { return width == 0; }),
+            "top_k: widths must be positive up to the first 0, and 0 behind it, got one behind a 0");
     expects(rows <= 1 << 20, "top_k: the last level must have at most 1048576 positions, got ", rows);
     expects(root_symmetries > 0, "top_k: root_symmetries must be positive, got ", root_symmetries);
     expects(temperature >= 0 && std::isfinite(temperature),
@@ -268,10 +270,9 @@ class top_k::tree {
   int draw_from(decision<G> const& outcome) const {
     random_stream random{episode_.split(static_cast<std::uint64_t>(ply_)).split(purpose::move)};
     float rest = random.uniform();
-    int action = outcome.action;
     for (int a = 0; a < G::num_actions; ++a)
       if (outcome.policy[a] > 0 && (rest -= outcome.policy[a]) < 0) return a;
-    return action;
+    return outcome.action;
   }
 
   top_k settings_;

@@ -99,8 +99,8 @@ class game_file {
 
 /// Flags as they are typed, before they become a job.
 struct typed {
-  std::string first = "shipped", second = "uniform", openings = "100", test;
-  std::string simulations, exploration, fpu_reduction;
+  std::string first = "shipped", second = "uniform", openings = "100";
+  std::optional<std::string> simulations, exploration, fpu_reduction, test;
 };
 
 void add_flags(CLI::App& app, job& to, typed& in) {
@@ -164,10 +164,10 @@ void check_sgf(std::string const& game) {
 /// The rest of the job. Throws `common::usage_error`.
 void complete(job& to, typed const& in) {
   setting_list usual;
-  for (auto const& [key, value] : setting_list{{"simulations", in.simulations},
-                                               {"exploration", in.exploration},
-                                               {"fpu-reduction", in.fpu_reduction}})
-    if (!value.empty()) usual.emplace_back(key, value);
+  for (auto const& [key, value] : {std::pair("simulations", in.simulations),
+                                   {"exploration", in.exploration},
+                                   {"fpu-reduction", in.fpu_reduction}})
+    if (value) usual.emplace_back(key, *value);
   to.match.players = {parse_player("--first", in.first, usual), parse_player("--second", in.second, usual)};
   to.match.sgf = !to.sgf.empty();
   if (to.match.sgf) check_sgf(to.game);
@@ -177,7 +177,7 @@ void complete(job& to, typed const& in) {
     if (!file.empty() && !others.empty() &&
         std::filesystem::weakly_canonical(file) == std::filesystem::weakly_canonical(others))
       throw common::usage_error(std::string(flag) + ": " + file + " is the file of " + other);
-  if (!in.test.empty()) to.test = parse_sprt("--sprt", in.test);
+  if (in.test) to.test = parse_sprt("--sprt", *in.test);
   if (!std::all_of(in.openings.begin(), in.openings.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     to.match.openings_file = in.openings;
     return;
@@ -206,6 +206,7 @@ std::string name_of(verdict found) {
 nlohmann::json summary_of(job const& wanted, match_facts const& facts, scoreboard const& board) {
   match_score const& score = board.score();
   auto const interval = interval_of(score.pairs, wanted.confidence);
+  double const share = score.pairs.pairs() > 0 ? score.pairs.score() : std::nan("");
   nlohmann::json summary{{"game", wanted.game},
                          {"first", facts.evaluators[0]},
                          {"second", facts.evaluators[1]},
@@ -217,9 +218,9 @@ nlohmann::json summary_of(job const& wanted, match_facts const& facts, scoreboar
                          {"wins_moving_first", score.wins_moving_first},
                          {"draws", score.draws},
                          {"losses", score.losses},
-                         {"score", score.pairs.score()},
+                         {"score", number(share)},
                          {"pairs", score.pairs.of},
-                         {"elo", number(elo_of_score(score.pairs.score()))},
+                         {"elo", number(elo_of_score(share))},
                          {"elo_low", interval ? number(interval->low) : nlohmann::json()},
                          {"elo_high", interval ? number(interval->high) : nlohmann::json()},
                          {"confidence", wanted.confidence},
@@ -252,8 +253,11 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
   for (std::size_t p = 0; p < 2; ++p)
     std::fprintf(to, "  %-7s %s; %s\n", p == 0 ? "first" : "second", facts.evaluators[p].c_str(),
                  common::identity(wanted.match.players[p].search).c_str());
-  std::fprintf(to, "%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
-               score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.pairs.score());
+  if (score.games() == 0)
+    std::fprintf(to, "no pair of games was played\n");
+  else
+    std::fprintf(to, "%d games: %d won (%d moving first), %d drawn, %d lost; score %.1f %%\n", score.games(),
+                 score.wins, score.wins_moving_first, score.draws, score.losses, 100 * score.pairs.score());
   auto const& of = score.pairs.of;
   std::fprintf(to, "pairs with 0, 1/2, 1, 3/2 and 2 points: %lld, %lld, %lld, %lld, %lld\n",
                static_cast<long long>(of[0]), static_cast<long long>(of[1]), static_cast<long long>(of[2]),
@@ -262,7 +266,7 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
     std::fprintf(to, "Elo %+.1f, with %g %% confidence %+.1f to %+.1f; stronger with chance %.1f %%\n",
                  elo_of_score(score.pairs.score()), 100 * wanted.confidence, interval->low, interval->high,
                  100 * interval->superiority);
-  else
+  else if (score.games() > 0)
     std::fprintf(to, "Elo %+.1f, of unknown confidence: all pairs ended alike\n",
                  elo_of_score(score.pairs.score()));
   if (!wanted.test) return;

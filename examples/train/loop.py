@@ -230,6 +230,10 @@ def parse_flags(arguments):
     if flags.minutes is None and flags.generations is None:
         parser.error("one of --minutes and --generations is needed")
     flags.board = board_from(flags, parser)
+    for opponent in flags.opponents:
+        name = opponent.split(",")[0]
+        if name.split(":")[0] not in ("uniform", "rollout", "random", "shipped") and not Path(name).exists():
+            parser.error(f"--opponents {opponent}: there is no file {name}")
     flags.measure_simulations = flags.measure_simulations or flags.simulations
     return flags
 

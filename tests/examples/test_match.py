@@ -131,6 +131,12 @@ class GamesTest(Match):
         self.assertEqual(drawn[0], [g[4] for g in games[0]])
         self.assertNotEqual(drawn[0], drawn[1])
 
+    def test_the_documented_fields_are_those_of_the_summary(self):
+        text = (Path(os.environ["BATCHMATE_SOURCE_DIR"]) / "docs" / "strength.md").read_text()
+        fields = re.findall(r"`(\w+)`", text.split("- **Summary.**")[1].split("\n\n")[0].split(" Null is ")[0])
+        summary, _ = self.play(*TWO_SETTINGS, "--openings", "2", "--sprt", "elo0=-10,elo1=10")
+        self.assertEqual(sorted(fields), sorted(summary))
+
     def test_a_player_against_itself_makes_one_point_of_every_pair(self):
         summary, games = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "12", "--openings", "20")
         self.assertEqual(summary["pairs"], [0, 0, 20, 0, 0])
@@ -405,6 +411,8 @@ class FlagsTest(Match):
                               (["--first", NETWORK + ",precision=fp7"], "precision: there is no 'fp7'"),
                               (["--first", NETWORK + ",cache=-1"], "cache: expected a number"),
                               (["--simulations", "many"], "simulations: expected a number, found 'many'"),
+                              (["--simulations", ""], "simulations: expected a number, found ''"),
+                              (["--sprt", ""], "--sprt: expected"),
                               (["--sprt", "elo0=1"], "expected elo0=X,elo1=Y"),
                               (["--sprt", "elo0=2,elo1=1"], "elo0 must be less than elo1"),
                               (["--sprt", "elo0=0,elo1=1,gamma=2"], "'gamma'"),
@@ -502,6 +510,21 @@ class EndTest(Match):
                 self.assertEqual(int(re.search(r"^(\d+) games: ", out, re.M)[1]), played)
                 self.assertEqual(len(self.games.read_text().splitlines()), played + 1)
                 self.games.unlink()
+
+    def test_a_match_without_a_pair_has_no_score(self):
+        playing = self.start("--first", "random:20x256:1,evaluator=reference", "--threads", "1", "--summary",
+                             self.folder / "s.json", "--out", self.folder / "games.txt")
+        while not (self.folder / "games.txt").exists():  # then it plays; its first batch takes minutes
+            self.assertIsNone(playing.poll())
+            time.sleep(0.05)
+        playing.send_signal(signal.SIGINT)
+        out, err = playing.communicate(timeout=600)
+        self.assertEqual((playing.returncode, err), (130, ""))
+        self.assertRegex(out, r"\nno pair of games was played\n")
+        self.assertNotIn("Elo", out)
+        summary = json.loads((self.folder / "s.json").read_text())
+        self.assertEqual([summary[name] for name in ("score", "elo", "elo_low")], [None] * 3)
+        self.assertEqual(sum(summary["pairs"]), 0)
 
     def test_under_nohup_a_match_outlives_its_terminal(self):
         playing = self.long(prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))

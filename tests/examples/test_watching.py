@@ -144,6 +144,15 @@ class JsonLinesTest(WatchTest):
         self.assertIn("no metrics", err)
 
 
+class SummaryTest(WatchTest):
+    def test_the_documented_fields_are_those_of_the_summary(self):
+        text = (SOURCE / "docs" / "running.md").read_text().split("\n## The summary\n")[1].split("\n## ")[0]
+        fields = [name for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+        self.play(*QUICK[:-2], "--evaluator", "uniform", "--simulations", "4", "--episodes", "5", "--summary",
+                  self.folder / "summary")
+        self.assertEqual(fields, list(json.loads((self.folder / "summary").read_text())))
+
+
 class PrometheusTest(WatchTest):
     def test_the_file_is_whole_whenever_it_is_read_while_it_is_replaced(self):
         network = write_network(self.folder / "net.safetensors", "tictactoe", 1)

@@ -97,7 +97,15 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([each["--simulations"] for each in flags], ["30", "30", "30", "70"])
 
     def test_every_opponent_has_its_score(self):
-        opponents = ["old/best.safetensors", "best.safetensors", "best.safetensors,search=gumbel"]
+        opponents = [str(self.folder / name)
+                     for name in ("old/best.safetensors", "best.safetensors", "best.safetensors,search=gumbel")]
+        status, _, err = self.run_loop("--generations", "1", "--opponents", "uniform", "rollout:3", *opponents)
+        self.assertEqual(status, 2)
+        self.assertIn(f"--opponents {opponents[0]}: there is no file", err)
+        self.assertFalse((self.folder / "calls").exists())
+        (self.folder / "old").mkdir()
+        for opponent in opponents[:2]:
+            Path(opponent).touch()
         status, _, err = self.run_loop("--generations", "1", "--opponents", *opponents)
         self.assertEqual((status, err), (0, ""))
         self.assertEqual([flags["--second"] for _, flags in self.calls()[1:]], opponents)

@@ -19,9 +19,9 @@ void add_ladder(measuring const& wanted) {
       {"shared_queue", shared_queue{.games = 32, .max_batch = 64, .processors = 2}}};
   for (auto const& size : towers)
     for (std::string const search : {"top_k", "puct"})
-      for (auto const& [policy_name, policy] : rungs)
+      for (auto const& [policy_name, rung] : rungs)
         add(concat("ladder/hex13/", size.name(), "/", search, "/", policy_name),
-            [=, policy = policy](benchmark::State& state) {
+            [=, policy = rung](benchmark::State& state) {
               bool const small = size.channels < 128;
               record(state,
                      play_hex13(search_named(search), policy, onednn_of<hex13>(size), 2,

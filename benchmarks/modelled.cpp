@@ -41,9 +41,9 @@ std::vector<std::pair<char const*, any_policy>> rungs(device_time const& time) {
 void add_modelled_ladder(measuring const& wanted) {
   for (auto const& device : devices)
     for (std::string const search : {"top_k", "puct"})
-      for (auto const& [policy_name, policy] : rungs(device.time))
+      for (auto const& [policy_name, rung] : rungs(device.time))
         add(concat("modelled_ladder/hex13/", device.name, "/", search, "/", policy_name),
-            [=, policy = policy](benchmark::State& state) {
+            [=, policy = rung](benchmark::State& state) {
               measure(state, wanted, device.time, search_named(search), policy, 2);
             });
 }

@@ -114,7 +114,7 @@ struct slipping_search {
     }
 
    private:
-    bool slips(slip kind) const { return kind_ == kind && stones_ <= 2; }
+    bool slips(slip how) const { return kind_ == how && stones_ <= 2; }
     slip kind_;
     int ply_ = 0, stones_ = 0;
     bool answered_ = false;

@@ -424,7 +424,7 @@ TEST_CASE_TEMPLATE("every search is whole, whatever its settings", G, bm::tictac
         bm::batch_buffer<G> buffer(network, leaves);
         bm::gumbel::tree<G> tree(settings);
         tree.start(bm::random_key{3}, 0);
-        for (int ply = 0;; ++ply) {
+        for (;;) {
           search_one_move(tree, position, network, buffer, leaves);
           bm::decision<G> outcome;
           tree.decide(outcome);

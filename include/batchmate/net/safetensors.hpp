@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -172,8 +173,8 @@ class tensor_file {
     std::uint64_t const size = header_size(bytes, bytes.size());
     auto const header = bytes.subspan(sizeof size, size), data = bytes.subspan(sizeof size + size);
     auto entries = parse_header({reinterpret_cast<char const*>(header.data()), header.size()});
-    std::stable_sort(entries.begin(), entries.end(), [](entry const& a, entry const& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    std::sort(entries.begin(), entries.end(), [](entry const& a, entry const& b) {
+      return std::tie(a.begin, a.end, a.of.name) < std::tie(b.begin, b.end, b.of.name);
     });
     std::uint64_t at = 0;
     for (auto& e : entries) {

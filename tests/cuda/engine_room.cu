@@ -51,8 +51,8 @@ TEST_CASE("batches larger than a chunk are cut up, and the answers are the same"
   engine_room whole(small_network(1), {});
   // What is chosen for a tower that is not pinned depends on the largest chunk, and another plan has other bits. Both have
   // enough rows to be computed as 500 are.
-  engine_room cut(small_network(1), {.max_chunk = 130, .plan = whole.plan()}),
-      fixed(small_network(1), {.fixed_rows = 128, .plan = whole.plan()});
+  engine_room cut(small_network(1), {.max_chunk = 200, .plan = whole.plan()}),
+      fixed(small_network(1), {.fixed_rows = 200, .plan = whole.plan()});
   std::vector<std::vector<float>> const expected = [&] {
     whole.reserve({bm::layout_of<position>(), 2, 500});
     return answers(whole, 0, positions);
@@ -66,6 +66,15 @@ TEST_CASE("batches larger than a chunk are cut up, and the answers are the same"
     CHECK(room->report().batches == 1);
     CHECK(room->report().rows == 500);
   }
+}
+
+TEST_CASE("batch sizes that may be computed in another way than the largest are left out" *
+          doctest::skip(no_device())) {
+  engine_room const room(small_network(1), {}), small(small_network(1), {.max_chunk = 2});
+  if (emulated) CHECK(room.buckets().front() == 4);  // of fewer rows the emulated plans want no workspace
+  CHECK(small.buckets() == std::vector{1, 2});
+  CHECK(small.identity().find(":chunk2:") != std::string::npos);
+  CHECK(room.identity().find(":chunk") == std::string::npos);
 }
 
 TEST_CASE("threads that submit to different slots at once get the answers of one that does not" *

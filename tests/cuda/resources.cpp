@@ -63,10 +63,16 @@ TEST_CASE("an exception during a capture leaves the stream usable" * doctest::sk
 
 TEST_CASE("a capture survives what another thread makes and frees" * doctest::skip(no_device())) {
   std::atomic<int> made{0};
-  std::jthread const other([&] {
-    for (; made < 20; ++made) {
-      auto const handle = make_cudnn_handle();
-      auto const memory = allocate_device(1 << 20);
+  std::string failure;
+  std::jthread other([&] {
+    try {
+      for (; made < 20; ++made) {
+        auto const handle = make_cudnn_handle();
+        auto const memory = allocate_device(1 << 20);
+      }
+    } catch (error const& e) {
+      failure = e.what();
+      made = 20;
     }
   });
   auto const on = make_stream();
@@ -83,6 +89,8 @@ TEST_CASE("a capture survives what another thread makes and frees" * doctest::sk
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  other.join();
+  CHECK(failure == "");
   CHECK(broken == 0);
 }
 

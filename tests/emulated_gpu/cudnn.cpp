@@ -29,7 +29,8 @@ using batchmate::cuda::convolution_extents;
 using batchmate::cuda::precision;
 namespace uid = batchmate::cuda::convolution_graph;
 
-constexpr std::int64_t workspace = 256;  // bytes, of every plan
+constexpr std::int64_t workspace = 256;  // bytes, of every plan for more than `few` rows
+constexpr int few = 3;
 
 /// Whether an attribute is of a type, for those where C++ cannot tell two types apart; the tests of tests/cuda that need
 /// no GPU ask the real cuDNN about the others.
@@ -339,8 +340,10 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   object& o = *of(descriptor);
   if (o.type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && !has_engine(o)) return CUDNN_STATUS_NOT_SUPPORTED;
   if (o.type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
-    if (!planned(o)) return CUDNN_STATUS_BAD_PARAM;
-    o.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, std::vector{workspace});
+    auto const what = planned(o);
+    if (!what) return CUDNN_STATUS_BAD_PARAM;
+    o.put(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+          std::vector{what->rows > few ? workspace : std::int64_t{0}});
   }
   o.final = true;
   return CUDNN_STATUS_SUCCESS;

@@ -514,7 +514,7 @@ class EndTest(Match):
     def test_a_match_without_a_pair_has_no_score(self):
         playing = self.start("--first", "random:20x256:1,evaluator=reference", "--threads", "1", "--summary",
                              self.folder / "s.json", "--out", self.folder / "games.txt")
-        while not (self.folder / "games.txt").exists():  # then it plays; its first batch takes minutes
+        while not (self.folder / "games.txt").exists():  # then it plays; its first batch takes seconds
             self.assertIsNone(playing.poll())
             time.sleep(0.05)
         playing.send_signal(signal.SIGINT)

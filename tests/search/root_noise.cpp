@@ -65,25 +65,30 @@ TEST_CASE("noise has the mean that its concentration says, and does not depend o
 }
 
 TEST_CASE(
-    "where the concentration is so small that every draw is 0, one move gets all the noise, each as often") {
-  bm::puct const settings{.noise_fraction = 0.25f, .noise_alpha = 1e-6f};
-  std::array<std::uint16_t, 4> const actions{1, 3, 4, 6}, turned_actions{6, 4, 3, 1};
-  std::array<int, 4> drawn{};
-  for (std::uint64_t k = 0; k < 4000; ++k) {
-    std::array<float, 4> priors{0.5f, 0.25f, 0.25f, 0}, turned{0, 0.25f, 0.25f, 0.5f};
-    bm::prepare_priors<8>(priors.data(), actions.data(), 4, settings, true, bm::random_key{k});
-    bm::prepare_priors<8>(turned.data(), turned_actions.data(), 4, settings, true, bm::random_key{k});
-    std::array<float, 4> const quiet{0.375f, 0.1875f, 0.1875f, 0};
-    int favoured = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      REQUIRE(priors[i] == turned[3 - i]);
-      if (priors[i] == quiet[i]) continue;
-      REQUIRE(priors[i] == quiet[i] + 0.25f);
-      ++favoured, ++drawn[i];
+    "where concentrations are so small that every draw is 0, one move gets all the noise, by its share") {
+  for (bool const shaped : {false, true}) {
+    bm::puct const settings{.noise_fraction = 0.25f, .noise_alpha = 1e-6f, .noise_shaped = shaped};
+    std::array<std::uint16_t, 4> const actions{1, 3, 4, 6}, turned_actions{6, 4, 3, 1};
+    std::array<float, 4> const before{0.5f, 0.25f, 0.25f, 0};
+    std::array<double, 4> shares{0.25, 0.25, 0.25, 0.25};
+    if (shaped) bm::shape_noise(before.data(), 4, shares.data());
+    std::array<int, 4> drawn{};
+    for (std::uint64_t k = 0; k < 4000; ++k) {
+      std::array<float, 4> priors = before, turned{0, 0.25f, 0.25f, 0.5f};
+      bm::prepare_priors<8>(priors.data(), actions.data(), 4, settings, true, bm::random_key{k});
+      bm::prepare_priors<8>(turned.data(), turned_actions.data(), 4, settings, true, bm::random_key{k});
+      int favoured = 0;
+      for (std::size_t i = 0; i < 4; ++i) {
+        REQUIRE(priors[i] == turned[3 - i]);
+        if (priors[i] == 0.75f * before[i]) continue;
+        REQUIRE(priors[i] == 0.75f * before[i] + 0.25f);
+        ++favoured, ++drawn[i];
+      }
+      REQUIRE(favoured == 1);
     }
-    REQUIRE(favoured == 1);
+    for (std::size_t i = 0; i < 4; ++i)
+      CHECK(std::abs(drawn[i] - 4000 * shares[i]) < 130);  // four deviations
   }
-  for (int times : drawn) CHECK(std::abs(times - 1000) < 120);  // four standard deviations
 }
 
 TEST_CASE("without noise and at temperature 1 priors stay what they are") {

@@ -21,13 +21,12 @@ struct wave_geometry {
 
 /// The batch sizes that plans and graphs are made for, ascending, the last being `most`. A batch runs in the
 /// least that holds it. One wave costs the same however full it is, so sizes beyond one wave are whole waves:
-/// every one up to 16, then every second up to 32, every fourth up to 64 and so on.
+/// every one up to 16, then every second up to 32, every fourth up to 64 and so on. Below are powers of four.
 inline std::vector<int> batch_buckets(wave_geometry const& wave, int most) {
   expects(wave.tiles > 0 && wave.tile_cells > 0 && wave.cells > 0 && most > 0,
           "cudnn: buckets need positive extents");
   std::vector<int> sizes;
-  for (int small : {1, 8, 32, 128})
-    if (small < std::min(wave.rows(1), most)) sizes.push_back(small);
+  for (int small = 1; small < std::min(wave.rows(1), most); small *= 4) sizes.push_back(small);
   for (int waves = 1, step = 1; wave.rows(waves) < most; waves += step) {
     if (waves >= 16 * step) step *= 2;
     if (wave.rows(waves) > 0 && (sizes.empty() || wave.rows(waves) > sizes.back()))

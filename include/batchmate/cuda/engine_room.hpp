@@ -276,12 +276,13 @@ class engine_room {
     char hash[17];
     std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(network_hash(net)));
     extents_.name = net.name;
-    identity_ =
-        concat("cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10,
-               ":", name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
-               options_.fixed_rows > 0 ? concat("rows", options_.fixed_rows, ":") : "",
-               options_.symmetries.seed ? concat("symmetry=random:", *options_.symmetries.seed, ":") : "",
-               net.name, ":", hash);
+    identity_ = concat(
+        "cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10, ":",
+        name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
+        options_.fixed_rows > 0 ? concat("rows", options_.fixed_rows, ":") : "",
+        options_.max_chunk != cudnn_options{}.max_chunk ? concat("chunk", options_.max_chunk, ":") : "",
+        options_.symmetries.seed ? concat("symmetry=random:", *options_.symmetries.seed, ":") : "", net.name,
+        ":", hash);
   }
 
   /// Of lanes with equally little to do the next after the one that was used last.

@@ -33,8 +33,8 @@ inline cudaError_t finish_and_destroy(cudaStream_t finished) {
   return cudaStreamDestroy(finished);
 }
 
-/// Held while a stream is captured, and while something is made or freed that makes CUDA wait for a whole device: this has
-/// been seen to break captures of other threads, whatever their mode.
+/// Held while a stream is captured, and while memory or a cuDNN handle is made or freed, for which CUDA may wait for a whole
+/// device: this has been seen to break captures of other threads, whatever their mode.
 inline std::mutex one_capture;
 
 /// Destroys a cuDNN handle, not during a capture.
@@ -79,18 +79,24 @@ inline cudnn_handle make_cudnn_handle() {
 inline device_bytes allocate_device(std::size_t bytes) {
   void* made = nullptr;
   std::string const call = concat("cudaMalloc of ", bytes, " bytes");
+  std::lock_guard const no_capture(one_capture);
   check(cudaMalloc(&made, bytes > 0 ? bytes : 1), call.c_str());
   return device_bytes(static_cast<std::byte*>(made));
+}
+/// Frees memory that `allocate_pinned` gave, not during a capture.
+inline void free_pinned(std::byte* memory) {
+  std::lock_guard const no_capture(one_capture);
+  cudaFreeHost(memory);
 }
 /// Host memory that every device can copy from and to while the host goes on.
 inline std::shared_ptr<std::byte> allocate_pinned(std::size_t bytes) {
   void* made = nullptr;
   std::string const call = concat("cudaHostAlloc of ", bytes, " bytes");
-  check(cudaHostAlloc(&made, bytes > 0 ? bytes : 1, cudaHostAllocPortable), call.c_str());
-  return {static_cast<std::byte*>(made), [](std::byte* p) {
-            std::lock_guard const no_capture(one_capture);
-            cudaFreeHost(p);
-          }};
+  {
+    std::lock_guard const no_capture(one_capture);
+    check(cudaHostAlloc(&made, bytes > 0 ? bytes : 1, cudaHostAllocPortable), call.c_str());
+  }
+  return {static_cast<std::byte*>(made), free_pinned};
 }
 
 /// Does some work with another device as the thread's current one.

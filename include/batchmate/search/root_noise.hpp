@@ -34,30 +34,33 @@ inline void shape_noise(float const* priors, int count, double* shares) {
 
 /// Makes the priors of a root's `count` moves those that its search goes by: the temperature first, then the
 /// noise, if there is to be any. Moves are drawn for in the order of their actions, all below A, so that it does
-/// not matter how they are sorted. Where the concentration is so small that every draw is 0, one move gets all the noise.
+/// not matter how they are sorted. Where concentrations are so small that every draw is 0, one
+/// move gets all the noise, with a chance in proportion to its concentration: the limit of the distribution.
 template <int A>
 void prepare_priors(float* priors, std::uint16_t const* actions, int count, puct const& settings, bool noisy,
                     random_key key) {
   if (settings.root_temperature != 1) soften_priors(priors, count, settings.root_temperature);
   if (!noisy) return;
   double const alpha = settings.noise_alpha > 0 ? settings.noise_alpha : 10.0 / count;
-  std::array<double, A> noise;  // by action; first the concentration, -1 where the action is not legal
-  noise.fill(-1);
+  std::array<double, A> concentration, noise;  // by action; the former is -1 where that is not legal
+  concentration.fill(-1);
   if (settings.noise_shaped) {
     std::array<double, A> shares;
     shape_noise(priors, count, shares.data());
-    for (int i = 0; i < count; ++i) noise[actions[i]] = alpha * count * shares[i];
+    for (int i = 0; i < count; ++i) concentration[actions[i]] = alpha * count * shares[i];
   } else {
-    for (int i = 0; i < count; ++i) noise[actions[i]] = alpha;
+    for (int i = 0; i < count; ++i) concentration[actions[i]] = alpha;
   }
   random_stream random{key};
   double sum = 0;
-  for (double& n : noise)
-    if (n >= 0) sum += n = random.gamma(n);
+  for (int a = 0; a < A; ++a)
+    if (concentration[a] >= 0) sum += noise[a] = random.gamma(concentration[a]);
   if (sum == 0) {
-    std::uint32_t before = random.below(static_cast<std::uint32_t>(count));
-    for (double& n : noise)
-      if (n >= 0 && before-- == 0) n = sum = 1;
+    double rest = random.uniform() * alpha * count;
+    int drawn = 0;
+    for (int a = 0; a < A && rest >= 0; ++a)
+      if (concentration[a] >= 0) rest -= concentration[drawn = a];
+    noise[drawn] = sum = 1;
   }
   float const share = settings.noise_fraction;
   for (int i = 0; i < count; ++i)

@@ -13,7 +13,7 @@ namespace {
 template <game G>
 void measure(benchmark::State& state, gpu_run const& run, int blocks, int channels, int rows) {
   network const net = tower_for<G>(blocks, channels);
-  common::cudnn_evaluator const evaluator(net, "auto");
+  common::cudnn_evaluator const evaluator(net, {});
   auto const buckets = evaluator.buckets();
   int const bucket = *std::min(std::lower_bound(buckets.begin(), buckets.end(), rows), buckets.end() - 1);
   device_work const done = device_alone<G>(evaluator, bucket).run(run.seconds / 3);

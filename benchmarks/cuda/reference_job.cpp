@@ -8,7 +8,7 @@ namespace batchmate::benchmarks {
 namespace {
 
 common::cudnn_evaluator evaluator_of(gpu_run const& run) {
-  return {tower_for<hex13>(10, 128), "auto", run.plan};
+  return {tower_for<hex13>(10, 128), {.plan = run.plan}};
 }
 
 /// A batch size of whole waves, some 1,200 rows.

@@ -15,17 +15,19 @@ batchmate::cuda::precision precision_of(std::string const& text) {
   return text == "auto" ? batchmate::cuda::precision::fp16 : batchmate::cuda::parse_precision(text);
 }
 
-batchmate::cudnn_options options_of(std::string const& precision, std::string const& plan,
+batchmate::cudnn_options options_of(cudnn_settings const& settings,
                                     batchmate::cuda::board_symmetries symmetries) {
   batchmate::cudnn_options options;
-  options.precision = precision_of(precision);
+  options.precision = precision_of(settings.precision);
+  options.devices = settings.devices;
+  options.fixed_rows = settings.fixed_rows;
   options.symmetries = std::move(symmetries);
-  if (plan.empty()) return options;
-  std::ifstream file(plan);
+  if (settings.plan.empty()) return options;
+  std::ifstream file(settings.plan);
   std::stringstream text;
   text << file.rdbuf();
-  if (!file) throw batchmate::file_error("cannot read " + plan);
-  options.plan = batchmate::cuda::parse_plan(text.str(), plan);
+  if (!file) throw batchmate::file_error("cannot read " + settings.plan);
+  options.plan = batchmate::cuda::parse_plan(text.str(), settings.plan);
   return options;
 }
 
@@ -49,11 +51,11 @@ struct cudnn_evaluator::holder final : interface {
   batchmate::cudnn evaluator;
 };
 
-cudnn_evaluator::cudnn_evaluator(batchmate::network const& net, std::string const& precision,
-                                 std::string const& plan, batchmate::row_symmetries const& symmetries,
+cudnn_evaluator::cudnn_evaluator(batchmate::network const& net, cudnn_settings const& settings,
+                                 batchmate::row_symmetries const& symmetries,
                                  std::optional<std::uint64_t> symmetry_seed)
     : held_(std::make_shared<holder>(
-          net, options_of(precision, plan, batchmate::cuda::board_symmetries(symmetries, symmetry_seed)))) {}
+          net, options_of(settings, batchmate::cuda::board_symmetries(symmetries, symmetry_seed)))) {}
 
 std::string why_no_cudnn() {
   std::string why_not;

@@ -16,14 +16,21 @@
 
 namespace common {
 
+/// What the flags say about `cudnn`.
+struct cudnn_settings {
+  std::string precision = "auto";  ///< `auto` (fp16), `fp16`, `bf16` or `fp32`
+  std::string plan = {};           ///< a file that `tune_cudnn` has written; empty: the pinned plan
+  std::vector<int> devices = {};   ///< CUDA's numbers; empty: the first
+  int fixed_rows = 0;              ///< every batch runs as repeats of so many rows; 0: as it is
+};
+
 /// The library's `cudnn` behind a pointer, so that cudnn.cu is the only file that nvcc compiles, and only once for all
 /// games. Copies are handles of the same devices.
 class cudnn_evaluator {
  public:
-  /// `precision` is `auto` (fp16), `fp16`, `bf16` or `fp32`; `plan` names a file that `tune_cudnn` has written, or is
-  /// empty; `symmetries` are those of the board, or none, and with a seed every row's is drawn. Throws
+  /// `symmetries` are those of the board, or none, and with a seed every row's is drawn. Throws
   /// `batchmate::contract_error` where there is no device, `batchmate::file_error` for the plan.
-  cudnn_evaluator(batchmate::network const& net, std::string const& precision, std::string const& plan = {},
+  cudnn_evaluator(batchmate::network const& net, cudnn_settings const& settings,
                   batchmate::row_symmetries const& symmetries = {},
                   std::optional<std::uint64_t> symmetry_seed = {});
 

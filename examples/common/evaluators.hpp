@@ -23,6 +23,8 @@ struct evaluator_choice {
   std::string network = "shipped";  ///< as `find_network` takes it
   std::string precision = "auto";   ///< or another one of the names of `precision_names`
   std::string plan = {};            ///< file of a tuned plan for cudnn; empty: the pinned plan
+  std::vector<int> devices = {};    ///< of cudnn: CUDA's numbers; empty: the first
+  int fixed_rows = 0;               ///< of cudnn: every batch runs as repeats of so many rows; 0: as it is
   int cache = 0;                    ///< answers remembered by each thread, or by all of a device; 0: none
   std::string symmetry = "none";    ///< or one of the names of `symmetry_names`
   std::string flag = {};            ///< the one flag that says all this; empty: each has a flag of its own

@@ -72,6 +72,17 @@ inline void add_evaluator_flags(CLI::App& app, evaluator_choice& to, std::string
   app.add_option("--plan", to.plan, "cudnn: a file that `tune` wrote; default: the pinned plan")
       ->check(CLI::ExistingFile)
       ->group(group);
+  app.add_option("--devices", to.devices,
+                 "cudnn: CUDA's numbers of the GPUs that share the batches, say 0,1; default: the first")
+      ->delimiter(',')
+      ->transform(within(0, 1023))
+      ->group(group);
+  app.add_option(
+         "--fixed-rows", to.fixed_rows,
+         "cudnn: run every batch as repeats of so many rows, where answers depend on the batch size; 0: no")
+      ->transform(within(0, 8192))
+      ->capture_default_str()
+      ->group(group);
   app.add_option(
          "--symmetry", to.symmetry,
          "How the network sees a position: as it is; under one symmetry of the board, always the same "
@@ -96,7 +107,8 @@ inline void note_unused(CLI::App const& app, std::string const& why, std::vector
 /// The same for flags of a network that no evaluator looks at.
 inline void note_unused(CLI::App const& app, evaluator_choice const& choice) {
   if (!needs_network(choice.kind))
-    note_unused(app, "--evaluator " + choice.kind, {"--network", "--precision", "--plan"});
+    note_unused(app, "--evaluator " + choice.kind,
+                {"--network", "--precision", "--plan", "--devices", "--fixed-rows"});
 }
 
 }  // namespace common

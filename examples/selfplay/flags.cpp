@@ -152,15 +152,16 @@ void add_batching_flags(CLI::App& app, job& to) {
                                                      "overlapped", "shared-queue"}))
       ->capture_default_str()
       ->group(group);
-  app.add_option("--games", to.games,
-                 "Games in flight [lockstep: 64, overlapped, shared-queue: 128; on a device 24 times that]")
+  app.add_option(
+         "--games", to.games,
+         "Games in flight [lockstep: 64, overlapped, shared-queue: 128; 24 times that for each device]")
       ->transform(within(1, 1 << 24))
       ->group(group);
   app.add_option("--max-batch", to.max_batch, "Rows of a batch at most [4096, shared-queue: 1024]")
       ->transform(within(1, 1 << 22))
       ->group(group);
   app.add_option("--groups", to.groups,
-                 "overlapped, shared-queue: groups of games that take turns [2, on a device 3]")
+                 "overlapped, shared-queue: groups of games that take turns [2, on D devices 2 D + 1]")
       ->transform(within(1, 64))
       ->group(group);
   app.add_option("--processors", to.processors,
@@ -260,12 +261,13 @@ void note_unused(CLI::App const& app, job const& wanted) {
 batching_choice batching_of(job const& wanted, bool shared) {
   using namespace batchmate;
   std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
-  // On a device two groups are under way while the third one is searched.
-  int const groups = wanted.groups.value_or(shared ? 3 : 2);
+  int const devices = std::max(1, static_cast<int>(wanted.evaluator.devices.size()));
+  // Two groups are under way on each device while another one is searched.
+  int const groups = wanted.groups.value_or(shared ? 2 * devices + 1 : 2);
   // Enough games for batches of a thousand rows on a device; never more than there are to play, unless that was asked for.
   auto const games = [&](int usual) {
     std::int64_t const enough = std::max(wanted.threads, name == "lockstep" ? 1 : groups);
-    std::int64_t const most = shared ? 24 * usual : usual;
+    std::int64_t const most = shared ? std::int64_t{24} * usual * devices : usual;
     std::int64_t const share = wanted.episodes > 0 ? wanted.rank.share_of(wanted.episodes) : most;
     return wanted.games.value_or(static_cast<int>(std::min(most, std::max(share, enough))));
   };

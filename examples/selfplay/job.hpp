@@ -56,7 +56,7 @@ struct job {
   std::string batching = "auto";  ///< or the name of a policy
   std::optional<int> games;       ///< in flight; else the policy's own number
   std::optional<int> max_batch;   ///< rows; else the policy's own number
-  std::optional<int> groups;      ///< of overlapped and shared-queue; else 2, on a device 3
+  std::optional<int> groups;      ///< of overlapped and shared-queue; else 2, on D devices 2 D + 1
   int processors = 0;             ///< of shared-queue; 0: as many as threads
   int deadline_us = 500;          ///< of shared-queue
 

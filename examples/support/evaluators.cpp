@@ -61,7 +61,7 @@ network_evaluator evaluator_named(std::string const& kind, evaluator_choice cons
     if (std::string const why_not = why_not_cudnn(); !why_not.empty())
       throw usage_error(choice.named("evaluator") + " cudnn: " + why_not + "; take auto");
 #if BATCHMATE_WITH_CUDA
-    cudnn_evaluator evaluator(net, precision, choice.plan, symmetries,
+    cudnn_evaluator evaluator(net, {precision, choice.plan, choice.devices, choice.fixed_rows}, symmetries,
                               device_draws ? std::optional<std::uint64_t>(0) : std::nullopt);
     note += (note.empty() ? "" : "; ") + evaluator.note();
     return network_evaluator(std::move(evaluator));

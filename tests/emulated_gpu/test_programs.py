@@ -50,6 +50,17 @@ class ProgramsTest(RunTest):
             self.assertEqual(len(hashes), 1)
             self.assertNotIn(plain, hashes)
 
+    def test_several_devices_and_fixed_rows_give_the_same_games(self):
+        one, both, fixed = (self.play(*flags) for flags in [[], ["--devices", "1,0"], ["--fixed-rows", "5"]])
+        self.assertEqual(len({summary["episodes_hash"] for summary, _ in (one, both, fixed)}), 1)
+        self.assertEqual(one[0]["evaluator"], both[0]["evaluator"])
+        self.assertIn(":rows5:", fixed[0]["evaluator"])
+        self.assertIn("2 x Emulated GPU", both[1])
+        self.assertIn("groups=5", both[0]["batching"])
+        status, _, err = run(*JOB, *SIX, "--devices", "0,7", program=SELFPLAY)
+        self.assertEqual(status, 1)
+        self.assertIn("device 7 is not there", err)
+
     def test_a_plan_that_tune_wrote_is_taken(self):
         plan = self.folder / "a.plan"
         status, out, err = run("--game", "tictactoe", "--network", "random:1x8:3", "--out", plan, program=TUNE)

@@ -179,7 +179,8 @@ class engine_room {
   }
   tower_plan const& plan() const { return machines_[0]->network.plan(); }  ///< the engines in use
   std::vector<int> const& buckets() const { return buckets_; }             ///< batch sizes, ascending
-  network const& extents() const { return extents_; }  ///< the network without its weights
+  network const& extents() const { return extents_; }            ///< the network without its weights
+  std::size_t device_count() const { return machines_.size(); }  ///< how many serve it
   device_info const& where() const { return machines_[0]->network.where(); }  ///< the first device
   std::size_t receipt_bytes(int rows) const {                                 ///< pinned, a slot
     return sizeof(receipt) * static_cast<std::size_t>((rows + buckets_.back() - 1) / buckets_.back());

@@ -74,10 +74,11 @@ class cudnn {
   std::vector<int> const& buckets() const { return room_->buckets(); }
   /// The first device.
   cuda::device_info const& device() const { return room_->where(); }
-  /// A line for people: device, precision, cuDNN's version, and whether the plan is the pinned one or a substitute.
+  /// A line for people: devices, cuDNN's version, and whether the plan is the pinned one or a substitute.
   std::string note() const {
-    return concat(room_->where().name, ", cuDNN ", plan().cudnn, ", plan: ", plan().origin, ", ",
-                  cuda::short_text_of(plan()));
+    std::size_t const devices = room_->device_count();
+    return concat(devices > 1 ? concat(devices, " x ") : "", room_->where().name, ", cuDNN ", plan().cudnn,
+                  ", plan: ", plan().origin, ", ", cuda::short_text_of(plan()));
   }
 
  private:

@@ -29,6 +29,11 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
   if (key == "precision") return one_of(evaluator.precision, common::precision_names()), true;
   if (key == "plan") return evaluator.plan = value, true;
   if (key == "symmetry") return one_of(evaluator.symmetry, common::symmetry_names()), true;
+  if (key == "fixed-rows") {
+    if (!set(evaluator.fixed_rows, value) || evaluator.fixed_rows < 0 || evaluator.fixed_rows > 8192)
+      throw common::usage_error(flag + ": fixed-rows: expected 0 to 8192 rows, found '" + value + "'");
+    return true;
+  }
   if (key != "cache") return false;
   if (!set(evaluator.cache, value) || evaluator.cache < 0 || evaluator.cache > 1 << 28)
     throw common::usage_error(flag + ": cache: expected a number of answers, found '" + value + "'");
@@ -105,7 +110,7 @@ sprt parse_sprt(std::string const& flag, std::string const& text) {
 std::string setting_names() {
   std::string text =
       "Settings of a player, as KEY=VALUE after its network:\n"
-      "  evaluator, precision, plan, symmetry, cache (as selfplay's flags), search\n";
+      "  evaluator, precision, plan, fixed-rows, symmetry, cache (as selfplay's flags), search\n";
   for (known_search const& search : common::known_searches())
     text += std::string("  search=") + search.name + ": " + listed(setting_keys(search.settings)) + "\n";
   return text;

@@ -262,12 +262,13 @@ batching_choice batching_of(job const& wanted, bool shared) {
   using namespace batchmate;
   std::string const name = wanted.batching != "auto" ? wanted.batching : shared ? "overlapped" : "lockstep";
   int const devices = std::max(1, static_cast<int>(wanted.evaluator.devices.size()));
-  // Two groups are under way on each device while another one is searched.
-  int const groups = wanted.groups.value_or(shared ? 2 * devices + 1 : 2);
+  // Two groups are under way on each device while another one is searched; every group has a game.
+  int const usual_groups = shared ? std::min(2 * devices + 1, 64) : 2;
+  int const groups = wanted.groups.value_or(std::min(usual_groups, wanted.games.value_or(usual_groups)));
   // Enough games for batches of a thousand rows on a device; never more than there are to play, unless that was asked for.
   auto const games = [&](int usual) {
     std::int64_t const enough = std::max(wanted.threads, name == "lockstep" ? 1 : groups);
-    std::int64_t const most = shared ? std::int64_t{24} * usual * devices : usual;
+    std::int64_t const most = shared ? std::int64_t{24} * usual * (name == "lockstep" ? 1 : devices) : usual;
     std::int64_t const share = wanted.episodes > 0 ? wanted.rank.share_of(wanted.episodes) : most;
     return wanted.games.value_or(static_cast<int>(std::min(most, std::max(share, enough))));
   };
@@ -306,7 +307,7 @@ std::variant<job, int> parse_flags(int argc, char** argv) {
   wanted.rank = find_rank(in.rank, in.ranks);
   try {
     wanted.search = search_of(app, in);
-    batching_of(wanted, false).plan(wanted.threads);
+    for (bool const shared : {false, true}) batching_of(wanted, shared).plan(wanted.threads);
   } catch (batchmate::contract_error const& e) {
     throw common::usage_error(e.what());
   }

@@ -109,6 +109,8 @@ chosen<network_evaluator> make_network_evaluator(evaluator_choice const& choice,
                                                  batchmate::row_symmetries symmetries) {
   std::string kind = choice.kind, note;
   if (kind == "auto") std::tie(kind, note) = automatic_evaluator(choice.precision);
+  if (kind != "cudnn" && (!choice.plan.empty() || !choice.devices.empty() || choice.fixed_rows > 0))
+    note += (note.empty() ? "" : "; ") + std::string("plan, devices and fixed rows are for cudnn alone");
   batchmate::network net =
       find_network(choice.flag.empty() ? "--network" : choice.flag, choice.network, game);
   std::string const description = describe(net);

@@ -181,10 +181,6 @@ class Loop:
 def run(flags):
     """Runs generations until one of the limits; publishes the network after each."""
     loop, longest = Loop(flags), 0.0
-    for opponent in flags.opponents if flags.measure_every else []:
-        name = opponent.split(",")[0]
-        if name.split(":")[0] not in ("uniform", "rollout", "random", "shipped") and not Path(name).exists():
-            raise ProgramError(f"--opponents {opponent}: there is no file {name}")
     print(f"{loop.work}: {flags.game}, generation {loop.generation} after {loop.seconds / 60:.1f} minutes", flush=True)
     while flags.generations is None or loop.generation < flags.generations:
         if flags.minutes is not None and loop.seconds + longest > flags.minutes * 60:
@@ -233,6 +229,11 @@ def parse_flags(arguments):
     flags = train.check_training_flags(parser, parser.parse_args(arguments))
     if flags.minutes is None and flags.generations is None:
         parser.error("one of --minutes and --generations is needed")
+    for opponent in flags.opponents if flags.measure_every else []:
+        name = Path(opponent.split(",")[0])
+        known = str(name).split(":")[0] in ("uniform", "rollout", "random", "shipped")
+        if not known and not name.exists() and name != Path(flags.work, "network-000.safetensors"):
+            parser.error(f"--opponents {opponent}: there is no file {name}")
     flags.board = board_from(flags, parser)
     flags.measure_simulations = flags.measure_simulations or flags.simulations
     return flags

@@ -43,6 +43,9 @@ bool has_two_alike() {
 TEST_CASE("devices that are not there are refused" * doctest::skip(no_device())) {
   CHECK_THROWS_WITH_AS(engine_room(small_network(1), {.devices = {999}}), doctest::Contains("device 999"),
                        bm::contract_error);
+  int const first = bm::cuda::devices()[0].number;
+  CHECK_THROWS_WITH_AS(engine_room(small_network(1), {.devices = {first, first}}),
+                       doctest::Contains("is named twice"), bm::contract_error);
 }
 
 TEST_CASE("batches larger than a chunk are cut up, and the answers are the same" *

@@ -57,6 +57,9 @@ class ProgramsTest(RunTest):
         self.assertIn(":rows5:", fixed[0]["evaluator"])
         self.assertIn("2 x Emulated GPU", both[1])
         self.assertIn("groups=5", both[0]["batching"])
+        self.assertLess(fixed[0]["bucket_fill"], one[0]["bucket_fill"])
+        few = [*JOB[:JOB.index("--games")], *SIX, "--progress", "0", "--devices", "0,1", "--games", "4"]
+        self.assertIn("overlapped games=4 groups=4", run(*few, program=SELFPLAY)[1])
         status, _, err = run(*JOB, *SIX, "--devices", "0,7", program=SELFPLAY)
         self.assertEqual(status, 1)
         self.assertIn("device 7 is not there", err)

@@ -183,7 +183,7 @@ TEST_CASE("bad flags are refused with one line" * needs_program) {
   check_refused(2, "--network random:2x", "random:BLOCKSxCHANNELS:SEED");
   check_refused(2, "--network random:2x0:1", "channels");
   check_refused(2, "--evaluator uniform --cache 5", "--cache");
-  check_refused(2, "--batching overlapped --games 1", "overlapped");
+  check_refused(2, "--batching overlapped --groups 2 --games 1", "overlapped");
   check_refused(2, "--memory-limit lots", "--memory-limit");
   check_refused(2, "--evaluator reference --network random:1x8:1 --precision bf16", "--precision");
   ended const help = run("--help");

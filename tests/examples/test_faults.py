@@ -618,9 +618,9 @@ class SettingsTest(Faults):
                   "set": "prove=1", "simulations": 3, "leaves": 2, "exploration": 2, "fpu_reduction": 0.3, "noise": 0.1,
                   "noise_alpha": 0.5, "temperature": 0.5, "temperature_plies": 3}
         # Of these the evaluator's identity tells (tests/eval, tests/cpu), or --search topk, or where the folder is.
-        elsewhere = {"network", "precision", "plan", "symmetry", "widths", "rank", "ranks"}
+        elsewhere = {"network", "precision", "plan", "fixed_rows", "symmetry", "widths", "rank", "ranks"}
         none = {"episodes", "threads", "memory_limit", "poll", "batching", "games", "max_batch", "groups", "processors",
-                "deadline", "cache", "out", "resume", "overwrite", "sync", "keep", "wait_for_disk", "summary", "metrics",
+                "deadline", "devices", "cache", "out", "resume", "overwrite", "sync", "keep", "wait_for_disk", "summary", "metrics",
                 "prometheus", "metrics_every", "stall", "progress", "help", "version"}
         known = {flag.replace("-", "_") for flag in re.findall(r"^ +(?:-h, *)?--([a-z-]+)", run(None, "--help").out, re.M)}
         self.assertEqual(known, change.keys() | elsewhere | none)

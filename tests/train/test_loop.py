@@ -101,9 +101,9 @@ class LoopRuns(unittest.TestCase):
                      for name in ("old/best.safetensors", "best.safetensors", "best.safetensors,search=gumbel")]
         first = str(self.folder / "work/network-000.safetensors")  # which the loop writes itself
         status, _, err = self.run_loop("--generations", "1", "--opponents", "uniform", "rollout:3", first, *opponents)
-        self.assertEqual(status, 1)
+        self.assertEqual(status, 2)
         self.assertIn(f"--opponents {opponents[0]}: there is no file", err)
-        self.assertFalse((self.folder / "calls").exists())
+        self.assertFalse((self.folder / "work").exists())
         (self.folder / "old").mkdir()
         for opponent in opponents[:2]:
             Path(opponent).touch()

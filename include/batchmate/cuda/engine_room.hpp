@@ -247,6 +247,8 @@ class engine_room {
           std::find_if(all.begin(), all.end(), [&](auto const& d) { return d.number == number; });
       expects(found != all.end(), "cudnn: device ", number,
               " is not there, or older than compute capability 8.0");
+      expects(std::none_of(chosen.begin(), chosen.end(), [&](auto const& d) { return d.number == number; }),
+              "cudnn: device ", number, " is named twice");
       chosen.push_back(*found);
       expects(found->name == chosen[0].name, "cudnn: devices must be of one model, found ", chosen[0].name,
               " and ", found->name, ": their answers would differ");
@@ -277,13 +279,14 @@ class engine_room {
     char hash[17];
     std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(network_hash(net)));
     extents_.name = net.name;
-    identity_ = concat(
-        "cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10, ":",
-        name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
-        options_.fixed_rows > 0 ? concat("rows", options_.fixed_rows, ":") : "",
-        options_.max_chunk != cudnn_options{}.max_chunk ? concat("chunk", options_.max_chunk, ":") : "",
-        options_.symmetries.seed ? concat("symmetry=random:", *options_.symmetries.seed, ":") : "", net.name,
-        ":", hash);
+    identity_ =
+        concat("cudnn-", cudnn_version(), ":cuda-", CUDART_VERSION / 1000, ".", CUDART_VERSION % 1000 / 10,
+               ":", name_of(options_.precision), ":", where().name, ":", short_text_of(plan()), ":",
+               options_.fixed_rows > 0                           ? concat("rows", options_.fixed_rows, ":")
+               : options_.max_chunk != cudnn_options{}.max_chunk ? concat("chunk", options_.max_chunk, ":")
+                                                                 : "",
+               options_.symmetries.seed ? concat("symmetry=random:", *options_.symmetries.seed, ":") : "",
+               net.name, ":", hash);
   }
 
   /// Of lanes with equally little to do the next after the one that was used last.

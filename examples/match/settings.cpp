@@ -25,19 +25,17 @@ bool change(std::string const& flag, common::evaluator_choice& evaluator, std::s
       throw common::usage_error(flag + ": " + key + ": there is no '" + value + "'");
     field = value;
   };
+  auto const up_to = [&](int& field, int most, std::string const& expected) {
+    if (!set(field, value) || field < 0 || field > most)
+      throw common::usage_error(flag + ": " + key + ": expected " + expected + ", found '" + value + "'");
+  };
   if (key == "evaluator") return evaluator.kind = evaluator_in(flag + ": evaluator", value), true;
   if (key == "precision") return one_of(evaluator.precision, common::precision_names()), true;
   if (key == "plan") return evaluator.plan = value, true;
   if (key == "symmetry") return one_of(evaluator.symmetry, common::symmetry_names()), true;
-  if (key == "fixed-rows") {
-    if (!set(evaluator.fixed_rows, value) || evaluator.fixed_rows < 0 || evaluator.fixed_rows > 8192)
-      throw common::usage_error(flag + ": fixed-rows: expected 0 to 8192 rows, found '" + value + "'");
-    return true;
-  }
-  if (key != "cache") return false;
-  if (!set(evaluator.cache, value) || evaluator.cache < 0 || evaluator.cache > 1 << 28)
-    throw common::usage_error(flag + ": cache: expected a number of answers, found '" + value + "'");
-  return true;
+  if (key == "fixed-rows") return up_to(evaluator.fixed_rows, 8192, "0 to 8192 rows"), true;
+  if (key == "cache") return up_to(evaluator.cache, 1 << 28, "a number of answers"), true;
+  return false;
 }
 
 /// The search that the settings name, else the first one.

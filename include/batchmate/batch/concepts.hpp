@@ -30,7 +30,8 @@ struct batch_plan {
 ///  - `lockstep`: one step of all games together; the default on a CPU;
 ///  - `overlapped`: the games in groups, so that the host searches one while the device evaluates another; the
 ///    default on a device;
-///  - `shared_queue`: batches of many threads meet in a queue, which engines with threads of their own use directly: `evaluation_queue`.
+///  - `shared_queue`: batches of many threads meet in a queue, which engines with threads of their own use directly:
+///    `evaluation_queue`.
 template <class B>
 concept batching = std::copyable<B> && requires(B const& policy, int threads) {
   { policy.plan(threads) } -> std::same_as<batch_plan>;

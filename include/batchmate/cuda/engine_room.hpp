@@ -41,11 +41,7 @@ class engine_room {
       machines_.push_back(std::make_unique<machine>(each, packed, plan, options.symmetries));
       machines_.back()->index = machines_.size() - 1;
     }
-    if (options.fixed_rows == 0)
-      buckets_ = on_device(where().number, [&] {
-        auto const handle = make_cudnn_handle();
-        return sizes_alike(plan_target(handle.get()), shape, plan(), buckets_);
-      });
+    if (options.fixed_rows == 0) buckets_ = machines_[0]->network.sizes_alike(buckets_);
     extents_ = extents_of_network(net);
     name(net);
   }

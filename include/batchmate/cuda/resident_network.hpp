@@ -95,6 +95,13 @@ class resident_network {
     on_device(where_.number, [&] { load(net.bytes().data(), net.bytes().size(), weights_.get()); });
   }
 
+  /// Those of the batch sizes that are computed as the largest is, as far as cuDNN tells.
+  std::vector<int> sizes_alike(std::vector<int> const& rows) const {
+    return on_device(where_.number, [&] {
+      return cuda::sizes_alike(plan_target(handle_.get()), net_.shape(), choice_, rows);
+    });
+  }
+
   /// Makes the plans for batches of so many rows, if they are not there yet. Throws `cuda::error` or
   /// `evaluation_error`.
   void prepare(int rows) {

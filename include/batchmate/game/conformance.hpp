@@ -338,8 +338,8 @@ class game_checker {
 /// within `max_plies`; answers that depend on the object alone and survive a copy of its bytes and a replay;
 /// no bits beyond the cells or the actions; keys equal for equal positions and different otherwise;
 /// symmetries that are bijections and lead to moved planes, moved legal actions and the same result; text
-/// that is read back, also in the middle of a game, and garbage that is refused, as a move is for a position; with `no_move_loses`, whose
-/// perspective results have. Random games prove nothing about the rules themselves: test those by counts or by
+/// that is read back, also in the middle of a game, and garbage that is refused, as a move is for a position; with
+/// `no_move_loses`, whose perspective results have. Random games prove nothing about the rules themselves: test those by counts or by
 /// positions with known outcomes.
 template <game G>
 check_game_counts check_game(check_game_options options = {}) {

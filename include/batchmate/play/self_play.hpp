@@ -13,8 +13,8 @@ namespace batchmate {
 /// Plays games of G against itself, all searches of a batch asking the evaluator together.
 ///
 /// Episode i is a function of the seed, i, the search and the evaluator's answers alone. Finished episodes
-/// reach the sink in the order of their numbers, unless `run_options::in_order` is false. The parameters are not constrained, so that the assertions can
-/// say what a type lacks.
+/// reach the sink in the order of their numbers, unless `run_options::in_order` is false. The parameters are not
+/// constrained, so that the assertions can say what a type lacks.
 template <class G, class S, class B, class E>
 class self_play {
   static_assert(require_game<G>() && require_search<S, G>() && require_batching<B>() &&

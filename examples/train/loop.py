@@ -51,6 +51,11 @@ def run_program(command, log, summary):
         raise ProgramError(f"{summary}: no summary from: {shlex.join(command)}: {problem}") from problem
 
 
+def given(name, value):
+    """A program's flag where a value was asked for; else it takes its own, by its evaluator and processors."""
+    return [name, value] if value else []
+
+
 def locked(folder):
     """Makes a folder and keeps other loops out of it until the file that it returns is closed."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,9 +141,9 @@ class Loop:
         flags, summary = self.flags, folder / "selfplay.json"
         command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(),
                    "--evaluator", flags.evaluator, "--search", flags.search, "--simulations", flags.simulations,
-                   "--batching", "lockstep", "--games", flags.games, "--episodes", flags.episodes,
-                   "--seed", flags.seed + self.generation, "--out", folder, "--summary", summary, *self.threads(),
-                   *shlex.split(flags.selfplay_flags)]
+                   *given("--games", flags.games), "--episodes", flags.episodes,
+                   "--seed", flags.seed + self.generation, "--out", folder, "--summary", summary,
+                   *given("--threads", flags.threads), *shlex.split(flags.selfplay_flags)]
         return run_program(command, folder / "selfplay.log", summary)
 
     def train(self, folder, new_rows):
@@ -165,13 +170,9 @@ class Loop:
             command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
                        "--second", opponent, "--simulations", flags.measure_simulations, "--openings", flags.openings,
                        "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary,
-                       *self.threads()]
+                       *given("--threads", flags.threads)]
             scores[opponent] = run_program(command, summary.with_suffix(".log"), summary)["score"]
         return scores
-
-    def threads(self):
-        """The programs' flag for the threads that were asked for; else each takes what it may use."""
-        return ["--threads", self.flags.threads] if self.flags.threads else []
 
     def publish(self):
         """Copies the newest network to `--out`."""
@@ -210,7 +211,7 @@ def parse_flags(arguments):
     play("--search", default="puct", help="as selfplay's; gumbel learns from few simulations (%(default)s)")
     play("--simulations", type=positive, default=100, metavar="N", help="a move (%(default)s)")
     play("--episodes", type=positive, default=500, metavar="N", help="games a generation (%(default)s)")
-    play("--games", type=positive, default=64, metavar="N", help="in flight (%(default)s)")
+    play("--games", type=positive, metavar="N", help="in flight; never changes games (selfplay's own)")
     play("--evaluator", default="auto", help="what runs the network (%(default)s)")
     play("--selfplay-flags", default="", metavar="TEXT", help="more flags for selfplay, as one argument")
     measure = parser.add_argument_group("measuring").add_argument

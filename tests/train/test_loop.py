@@ -96,6 +96,14 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([each.get("--search") for each in flags], ["puct", None, "gumbel", None])
         self.assertEqual([each["--simulations"] for each in flags], ["30", "30", "30", "70"])
 
+    def test_selfplay_chooses_batches_and_games_by_its_evaluator_unless_told(self):
+        self.run_loop("--generations", "1", "--measure-every", "0")
+        self.run_loop("--generations", "2", "--measure-every", "0", "--games", "48")
+        self.run_loop("--generations", "3", "--measure-every", "0", "--selfplay-flags", "--batching immediate")
+        flags = [flags for _, flags in self.calls()]
+        self.assertEqual([f.get("--games") for f in flags], [None, "48", None])
+        self.assertEqual([f.get("--batching") for f in flags], [None, None, "immediate"])
+
     def test_every_opponent_has_its_score(self):
         opponents = [str(self.folder / name)
                      for name in ("old/best.safetensors", "best.safetensors", "best.safetensors,search=gumbel")]

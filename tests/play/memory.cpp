@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -71,17 +72,18 @@ constexpr std::size_t unplanned_per_game = 2560;
 /// Plays some games and compares the most that the run held with the most it said it would.
 template <bm::game G, class S, class B>
 void check_bound(S const& search, B const& policy, int threads,
-                 bm::any_evaluator<G> evaluator = bm::uniform{}, bm::openings<G> const& opening = {}) {
+                 bm::any_evaluator<G> evaluator = bm::uniform{}, bm::openings<G> const& opening = {},
+                 std::int64_t episodes = 0) {
+  if (episodes == 0) episodes = 2 * policy.games;
   bm::self_play play{opening, search, policy, std::move(evaluator)};
   std::size_t const planned = play.memory(threads).total(), before = held;
   most = before;
-  auto const done =
-      play.run({.episodes = 2 * policy.games, .threads = threads}, [](bm::episode<G> const&) {});
+  auto const done = play.run({.episodes = episodes, .threads = threads}, [](bm::episode<G> const&) {});
   std::size_t const used = most - before;
   std::size_t const unplanned = unplanned_per_game * static_cast<std::size_t>(policy.games);
   CAPTURE(planned);
   CAPTURE(used);
-  CHECK(done.episodes == 2 * policy.games);
+  CHECK(done.episodes == episodes);
   CHECK(used <= planned + unplanned);
   CHECK(used > planned / 2);
   CHECK(unplanned < planned / 10);
@@ -125,10 +127,10 @@ TEST_CASE("memory() is a bound where many short games wait for the end of a long
     if (next.result()) break;
     last = next;
   }
-  bm::openings<G> opening{std::vector<G>(32, last)};
+  bm::openings<G> opening{std::vector<G>(1000, last)};
   opening.positions[0] = {};
   check_bound<G>(bm::puct{.simulations = 150, .noise_fraction = 0, .temperature = 0},
-                 bm::lockstep{.games = 16}, 1, bm::uniform{}, opening);
+                 bm::lockstep{.games = 16}, 1, bm::uniform{}, opening, 1000);
 }
 
 TEST_CASE("memory() knows what a network needs") {

@@ -58,7 +58,7 @@ bm::statistics run(E& evaluator, bm::run_options const& options, std::int64_t& d
   bm::puct const search{.simulations = 5};
   bm::run_layout const layout({.games = 6, .groups = 2, .common = true}, options.threads, 1,
                               bm::is_shared(evaluator));
-  return bm::running<nim, bm::puct, E>(bm::openings<nim>{}, search, evaluator, layout, options, 100,
+  return bm::running<nim, bm::puct, E>(bm::openings<nim>{}, search, evaluator, layout, options, 10'000,
                                        [&](bm::episode<nim> const&) { ++delivered; })
       .play();
 }

@@ -3,32 +3,47 @@
 #include <batchmate/play/episode.hpp>
 #include <batchmate/play/options.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
 namespace batchmate {
 
 /// Hands out episode numbers and brings finished episodes to the sink, one at a time: in the order of their
 /// numbers, or as they finish.
 ///
-/// In order, an episode waits here until all before it are finished. Never more than `window` lie between the
-/// oldest that is not finished and the newest that has begun, so that memory is bounded, whoever orders them.
+/// In order, an episode waits here until all before it are finished; out of order, whoever orders them may keep it
+/// as long. Either way none begins while those that wait take more than `most_waiting` bytes, so that memory is
+/// bounded, while many short games may overtake a long one.
 template <game G>
 class delivery {
+  /// One that waits for an older one, or has been skipped.
+  struct finished_episode {
+    std::optional<episode<G>> kept{};  // until its turn; empty if it has been handed over
+    std::size_t bytes = 0;
+  };
+
  public:
   /// Episodes `options.first_episode`, + `stride`, ...; `options.episodes` of them. `options` must live as long.
-  delivery(run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink)
-      : options_(options), window_(window), sink_(std::move(sink)) {}
+  delivery(run_options const& options, std::size_t most_waiting, std::function<void(episode<G> const&)> sink)
+      : options_(options), most_waiting_(most_waiting), sink_(std::move(sink)) {}
+
+  /// What a finished episode of so many moves takes at most while it waits, in bytes: here, with 128 for the map's node
+  /// and the allocator, or packed in a record (`encode_episode`).
+  static constexpr std::size_t bytes_of(std::size_t moves) {
+    std::size_t const packed = 21 + 6 * std::size_t{G::num_actions};
+    return 128 + sizeof(finished_episode) + moves * std::max(sizeof(sample<G>), packed);
+  }
 
   /// Begins the next episode: its number, or nothing if none may begin now.
   std::optional<std::int64_t> begin() {
     std::lock_guard lock(mutex_);
-    while (!is_exhausted() && next_ - settled_ < window_) {
+    while (!is_exhausted() && waiting_bytes_ <= most_waiting_) {
       std::int64_t const number = options_.first_episode + options_.stride * next_;
       admission const what = options_.admit ? options_.admit(number) : admission::play;
       if (what == admission::end) {
@@ -64,18 +79,9 @@ class delivery {
     --begun_;
   }
 
-  /// An empty record for an episode that begins, with the memory of one that has been handed over, if there is one: so
-  /// there are never more than the window allows.
-  std::vector<sample<G>> spare_samples() {
-    std::lock_guard lock(mutex_);
-    if (spare_.empty()) return {};
-    auto samples = std::move(spare_.back());
-    spare_.pop_back();
-    return samples;
-  }
-
-  /// Takes a finished episode's contents and leaves an empty one behind, without its memory if it must wait for an
-  /// older one; calls the sink for all that are due. A sink that has thrown is not called again.
+  /// Takes a finished episode's contents, and no more memory for them than they need if they must wait for an older
+  /// one; calls the sink for all that are due. What is left behind is empty and keeps its memory. A sink that has
+  /// thrown is not called again.
   void finish(episode<G>& done) {
     std::uint64_t const hash = numbered_hash(done);
     std::lock_guard lock(mutex_);
@@ -89,9 +95,12 @@ class delivery {
       hand_over(done);
       return;
     }
-    std::optional<episode<G>>& kept = waiting_[(done.number - options_.first_episode) / options_.stride];
-    if (options_.in_order)
-      kept = std::exchange(done, {});
+    std::int64_t const place = (done.number - options_.first_episode) / options_.stride;
+    finished_episode& mine = waiting_[place];
+    waiting_bytes_ += mine.bytes = bytes_of(done.samples.size());
+    if (options_.in_order && place != settled_) mine.kept = done;
+    if (mine.kept)
+      done.samples.clear();
     else
       hand_over(done);
     settle();
@@ -100,8 +109,8 @@ class delivery {
   /// Calls the sink for the episodes that wait for one that was given up.
   void flush() {
     std::lock_guard lock(mutex_);
-    for (auto& [place, kept] : waiting_)
-      if (kept) hand_over(*kept);
+    for (auto& [place, mine] : waiting_)
+      if (mine.kept) hand_over(*mine.kept);
     waiting_.clear();
   }
 
@@ -126,9 +135,8 @@ class delivery {
   void settle() {
     for (auto next = waiting_.begin(); next != waiting_.end() && next->first == settled_;
          next = waiting_.erase(next), ++settled_) {
-      if (!next->second) continue;
-      hand_over(*next->second);
-      spare_.push_back(std::move(next->second->samples));
+      if (next->second.kept) hand_over(*next->second.kept);
+      waiting_bytes_ -= next->second.bytes;
     }
   }
 
@@ -143,11 +151,11 @@ class delivery {
 
   mutable std::mutex mutex_;
   run_options const& options_;
-  std::int64_t const window_;
+  std::size_t const most_waiting_;  // bytes
   std::function<void(episode<G> const&)> sink_;
-  std::map<std::int64_t, std::optional<episode<G>>> waiting_;  // finished ones by place, empty if handed over
-  std::vector<std::vector<sample<G>>> spare_;                  // samples' memory for reuse
-  std::int64_t next_ = 0, settled_ = 0;                        // places: to begin next, oldest not finished
+  std::map<std::int64_t, finished_episode> waiting_;  // by place
+  std::size_t waiting_bytes_ = 0;                     // of these
+  std::int64_t next_ = 0, settled_ = 0;               // places: to begin next, oldest not finished
   std::int64_t begun_ = 0, finished_ = 0, rows_ = 0;
   std::int64_t resigned_ = 0, played_through_ = 0, saved_ = 0;
   std::uint64_t hash_ = 0;

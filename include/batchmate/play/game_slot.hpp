@@ -34,10 +34,6 @@ class game_slot {
   bool active() const { return active_; }     ///< a game is being played
   bool waiting() const { return rows_ > 0; }  ///< it has rows in the batch under way
 
-  /// It has no memory for the samples of a game.
-  bool needs_samples() const { return played_.samples.capacity() == 0; }
-  /// Takes memory for the samples of the next game.
-  void take_samples(std::vector<sample<G>> memory) { played_.samples = std::move(memory); }
   /// Begins an episode.
   void start(std::int64_t number, episode_plan<G> const& plan) {
     played_.samples.reserve(G::max_plies);
@@ -52,7 +48,7 @@ class game_slot {
 
   /// Goes on with an episode that another slot has begun.
   void resume(episode<G> begun, episode_plan<G> const& plan) {
-    take_samples(std::move(begun.samples));
+    played_.samples = std::move(begun.samples);
     start(begun.number, plan);
     played_.would_resign = begun.would_resign;
     if (played_.samples.empty()) return;

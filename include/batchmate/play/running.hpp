@@ -25,13 +25,13 @@ class running {
  public:
   /// Allocates everything; `evaluator` is used itself if it is shared, else copied for every thread.
   running(openings<G> const& opening, S const& search, E& evaluator, run_layout const& layout,
-          run_options const& options, std::int64_t window, std::function<void(episode<G> const&)> sink,
+          run_options const& options, std::size_t most_waiting, std::function<void(episode<G> const&)> sink,
           relays<G> others = {})
       : options_(options),
         others_(others),
         layout_(layout),
         opening_(opening),
-        episodes_(options, window, std::move(sink)),
+        episodes_(options, most_waiting, std::move(sink)),
         counters_(static_cast<std::size_t>(layout.threads)) {
     bool const shared = is_shared(evaluator);
     if (!shared) {

@@ -40,8 +40,7 @@ class self_play {
     auto const times = [](std::int64_t n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
     memory_plan m;
     m.trees = times(l.plan.games, game_slot<G, S>::bytes(search_));
-    m.episodes =
-        times(std::int64_t{window} * l.plan.games, sizeof(episode<G>) + G::max_plies * sizeof(sample<G>));
+    m.episodes = times(l.plan.games, G::max_plies * sizeof(sample<G>)) + most_waiting(l);
     m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;
@@ -59,21 +58,23 @@ class self_play {
     std::size_t const planned = memory(options.threads).total();
     expects(options.memory_limit == 0 || planned <= options.memory_limit, "self_play: ", l.plan.games,
             " games in flight can need ", planned, " bytes, the memory limit is ", options.memory_limit);
-    running<G, S, connected> now(opening_, search_, evaluator_, l, options,
-                                 std::int64_t{window} * l.plan.games, as_episode_sink(sink), others);
+    running<G, S, connected> now(opening_, search_, evaluator_, l, options, most_waiting(l),
+                                 as_episode_sink(sink), others);
     statistics done = now.play();
     done.planned_bytes = planned;
     return done;
   }
 
  private:
-  /// Episodes in flight or waiting for an older one, for each game in flight.
-  static constexpr int window = 2;
-
   using connected = decltype(connect<G>(std::declval<B const&>(), std::declval<E>()));
 
   run_layout layout(int threads) const {
     return {policy_.plan(threads), threads, search_.max_rows(), is_shared(evaluator_)};
+  }
+
+  /// Bytes of finished episodes that wait for an older one: as many of the longest as are in flight, or more shorter ones.
+  static std::size_t most_waiting(run_layout const& l) {
+    return static_cast<std::size_t>(l.plan.games) * delivery<G>::bytes_of(G::max_plies);
   }
 
   template <class Sink>

@@ -157,7 +157,6 @@ class worker {
     }
     auto const number = run_.episodes.begin();
     if (!number) return false;
-    if (slot.needs_samples()) slot.take_samples(run_.episodes.spare_samples());
     slot.start(*number, plan_of(*number));
     return true;
   }

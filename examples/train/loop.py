@@ -4,7 +4,8 @@
     loop.py --game connect4 --minutes 30 --work out/connect4 --out connect4.safetensors
 
 The work folder holds the rows, log and network of every generation, and `checkpoint.pt`. The same command goes on
-where it was stopped or killed; only the generation under way is played again.
+where it was stopped or killed: finished games are kept, a training under way begins anew, and the networks are those
+of a run that was not stopped. With other flags for self-play, the generation under way is played anew.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import math
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,11 @@ from rows import Board
 from tensors import TensorFileError, write_atomically
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "host" / "examples"
+NEW_ROWS = 8192  # at most, of a generation before it is trained on, that the losses are measured on
+RESIGNATIONS = ("resigned", "played_through", "wrong_resignations")  # of selfplay's summary
+RESULT = ("score", "elo", "elo_low", "elo_high")  # of match's
+WITHOUT_NETWORK = ("uniform", "rollout")
+NOT_LOGGED = ("work", "out", "programs", "minutes", "generations", "board")  # flags that shape no generation
 
 
 class ProgramError(Exception):
@@ -37,6 +44,7 @@ class ProgramError(Exception):
 def run_program(command, log, summary):
     """Runs a command with its output in the file `log`; returns the JSON that it wrote to the file `summary`."""
     command = [str(part) for part in command]
+    Path(summary).unlink(missing_ok=True)
     try:
         with open(log, "w") as output:
             status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
@@ -54,6 +62,42 @@ def run_program(command, log, summary):
 def given(name, value):
     """A program's flag where a value was asked for; else it takes its own, by its evaluator and processors."""
     return [name, value] if value else []
+
+
+def kind_of(name):
+    """What comes before the numbers in a player's or evaluator's name, as in `rollout:20`."""
+    return name.split(":")[0]
+
+
+def take_up(folder, command):
+    """Makes a generation's folder; keeps what the same selfplay command began there, and removes what another did."""
+    text, begun = shlex.join(map(str, command)), folder / "selfplay.command"
+    if folder.exists() and not (begun.exists() and begun.read_text() == text):
+        print(f"{folder}: was begun by another selfplay command; its games are removed and played anew", flush=True)
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    begun.write_text(text)
+
+
+def some_of(summary, names):
+    """What is there of a program's summary under some names, rounded; null stays."""
+    return {name: summary[name] if summary[name] is None else round(summary[name], 4)
+            for name in names if name in summary}
+
+
+def text_of(value):
+    """A value of a log line as it is printed, a result as `93.0 % (+449, +380 to +540)`: Elo and their interval of
+    95 %. `?` is infinite or unknown."""
+    if isinstance(value, dict):
+        elo, low, high = ("?" if value[name] is None else f"{value[name]:+.0f}" for name in RESULT[1:])
+        return f"{100 * value['score']:.1f} % ({elo}, {low} to {high})"
+    return "?" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def printed(line):
+    """A log line as text, without the flags, and without resignations where nobody would have resigned."""
+    hidden = ["flags"] if line.get("resigned") or line.get("played_through") else ["flags", *RESIGNATIONS]
+    return "  ".join(f"{name} {text_of(value)}" for name, value in line.items() if name not in hidden)
 
 
 def locked(folder):
@@ -86,7 +130,7 @@ class Loop:
         """Generation 0: random weights."""
         self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.flags.device)
         self.optimizer = train.make_optimizer(self.model)
-        networks.export(self.model, self.network())
+        networks.export(self.model, self.network(0))
         self.save()
 
     def restore(self):
@@ -107,9 +151,9 @@ class Loop:
         networks.save_checkpoint(self.checkpoint, self.model, self.optimizer, generation=self.generation,
                                  seconds=self.seconds)
 
-    def network(self):
-        """The network file of the generation."""
-        return self.work / f"network-{self.generation:03}.safetensors"
+    def network(self, generation):
+        """The network file of a generation."""
+        return self.work / f"network-{generation:03}.safetensors"
 
     def folder(self, generation):
         """Where the rows and logs of a generation are."""
@@ -118,33 +162,42 @@ class Loop:
     def step(self):
         """One generation: plays with the network at hand, trains the next one, measures it; returns its log line."""
         began, folder = time.monotonic(), self.folder(self.generation)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         played = self.play(folder)
         play_seconds = time.monotonic() - began
+        policy_new, value_new = self.evaluate(folder)
         policy, value = self.train(folder, played["rows"])
         train_seconds = time.monotonic() - began - play_seconds
         self.generation += 1
-        networks.export(self.model, self.network())
+        networks.export(self.model, self.network(self.generation))
         scores = self.measure(folder)
         took = time.monotonic() - began
         self.seconds += took
         self.save()
         return {"generation": self.generation, "minutes": round(self.seconds / 60, 2), "games": played["episodes"],
-                "rows": played["rows"], "boards_per_second": round(played["boards_per_second"]),
+                "rows": played["rows"], **some_of(played, RESIGNATIONS),
+                "boards_per_second": round(played["boards_per_second"]),
                 "play_seconds": round(play_seconds, 1), "train_seconds": round(train_seconds, 1),
                 "measure_seconds": round(took - play_seconds - train_seconds, 1),
-                "policy_loss": round(policy, 4), "value_loss": round(value, 4), **scores}
+                "policy_loss": round(policy, 4), "policy_loss_new": round(policy_new, 4),
+                "value_loss": round(value, 4), "value_loss_new": round(value_new, 4), **scores,
+                "flags": {name: value for name, value in vars(self.flags).items() if name not in NOT_LOGGED}}
 
     def play(self, folder):
-        """Plays a generation's games into the folder; returns the program's summary."""
+        """Plays a generation's games into the folder, or the rest of them; returns the program's summary."""
         flags, summary = self.flags, folder / "selfplay.json"
-        command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(),
+        command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(self.generation),
                    "--evaluator", flags.evaluator, "--search", flags.search, "--simulations", flags.simulations,
                    *given("--games", flags.games), "--episodes", flags.episodes,
-                   "--seed", flags.seed + self.generation, "--out", folder, "--summary", summary,
-                   *given("--threads", flags.threads), *shlex.split(flags.selfplay_flags)]
+                   "--seed", flags.seed + self.generation, "--out", folder, "--resume",
+                   "--summary", summary, *given("--threads", flags.threads), *shlex.split(flags.selfplay_flags)]
+        take_up(folder, command)
         return run_program(command, folder / "selfplay.log", summary)
+
+    def evaluate(self, folder):
+        """The losses (policy, value) of the model on new rows of the folder, before it is trained on them."""
+        settings = train.settings_of(self.flags, 0, self.flags.seed)
+        return train.evaluate(self.model, train.open_stream([folder], settings, newest_rows=NEW_ROWS,
+                                                            board=self.model.board))
 
     def train(self, folder, new_rows):
         """Trains on the newest generations, as many as half of those played but at most `--window`."""
@@ -160,23 +213,34 @@ class Loop:
                              report=lambda line: print(line, file=log, flush=True))
 
     def measure(self, folder):
-        """The share of points of the new network against every opponent: {opponent: score from 0 to 1}."""
+        """The results of the new network against every opponent: {opponent: {score from 0 to 1, elo, ...}}."""
         flags = self.flags
         if not flags.measure_every or self.generation % flags.measure_every:
             return {}
-        scores = {}
+        results = {}
         for number, opponent in enumerate(flags.opponents):
             summary = folder / f"match-{number}.json"
-            command = [flags.programs / "match", "--game", flags.game, "--first", self.network(),
-                       "--second", opponent, "--simulations", flags.measure_simulations, "--openings", flags.openings,
+            command = [flags.programs / "match", "--game", flags.game,
+                       "--first", self.player(str(self.network(self.generation))), "--second", self.player(opponent),
+                       "--simulations", flags.measure_simulations, "--openings", flags.openings,
                        "--opening-plies", flags.opening_plies, "--seed", flags.seed, "--summary", summary,
                        *given("--threads", flags.threads)]
-            scores[opponent] = run_program(command, summary.with_suffix(".log"), summary)["score"]
-        return scores
+            results[opponent] = some_of(run_program(command, summary.with_suffix(".log"), summary), RESULT)
+        return results
+
+    def player(self, who):
+        """A player as match names it: `previous` by its file, and a network on the evaluator that self-play has,
+        unless it asks for another."""
+        (name, *settings), evaluator = who.split(","), self.flags.evaluator
+        if name == "previous":
+            name = str(self.network(self.generation - 1))
+        if kind_of(name) not in WITHOUT_NETWORK and kind_of(evaluator) not in ("auto", *WITHOUT_NETWORK):
+            settings.insert(0, f"evaluator={evaluator}")
+        return ",".join([name, *settings])
 
     def publish(self):
         """Copies the newest network to `--out`."""
-        write_atomically(self.flags.out, lambda part: shutil.copyfile(self.network(), part))
+        write_atomically(self.flags.out, lambda part: shutil.copyfile(self.network(self.generation), part))
 
 
 def run(flags):
@@ -190,7 +254,7 @@ def run(flags):
         longest = max(longest, loop.seconds - before)
         with open(loop.work / "log.jsonl", "a") as log:
             print(json.dumps(line), file=log)
-        print("  ".join(f"{name} {value}" for name, value in line.items()), flush=True)
+        print(printed(line), flush=True)
         loop.publish()
     loop.publish()
     print(f"{flags.out}: generation {loop.generation}", flush=True)
@@ -210,13 +274,15 @@ def parse_flags(arguments):
     play = parser.add_argument_group("self-play").add_argument
     play("--search", default="puct", help="as selfplay's; gumbel learns from few simulations (%(default)s)")
     play("--simulations", type=positive, default=100, metavar="N", help="a move (%(default)s)")
-    play("--episodes", type=positive, default=500, metavar="N", help="games a generation (%(default)s)")
+    play("--episodes", type=positive, default=500, metavar="N",
+         help="games a generation; on a GPU several times as many as are in flight, up to 3,072 there unless --games "
+              "says else, as batches drain towards a generation's end (%(default)s)")
     play("--games", type=positive, metavar="N", help="in flight; never changes games (selfplay's own)")
-    play("--evaluator", default="auto", help="what runs the network (%(default)s)")
+    play("--evaluator", default="auto", help="what runs the network, in matches, too (%(default)s)")
     play("--selfplay-flags", default="", metavar="TEXT", help="more flags for selfplay, as one argument")
     measure = parser.add_argument_group("measuring").add_argument
     measure("--opponents", nargs="*", default=["uniform", "rollout"], metavar="WHO",
-            help="uniform, rollout or network files (%(default)s)")
+            help="uniform, rollout, network files, or previous: the generation before (%(default)s)")
     measure("--measure-every", type=natural, default=1, metavar="N", help="generations; 0: never (%(default)s)")
     measure("--measure-simulations", type=positive, metavar="N", help="of puct, a move (as --simulations)")
     measure("--openings", type=positive, default=100, metavar="N", help="random ones, two games each (%(default)s)")
@@ -232,7 +298,7 @@ def parse_flags(arguments):
         parser.error("one of --minutes and --generations is needed")
     for opponent in flags.opponents if flags.measure_every else []:
         name = Path(opponent.split(",")[0])
-        known = str(name).split(":")[0] in ("uniform", "rollout", "random", "shipped")
+        known = kind_of(str(name)) in (*WITHOUT_NETWORK, "random", "shipped", "previous")
         if not known and not name.exists() and name != Path(flags.work, "network-000.safetensors"):
             parser.error(f"--opponents {opponent}: there is no file {name}")
     flags.board = board_from(flags, parser)
@@ -252,6 +318,7 @@ def board_from(flags, parser):
 
 def main(arguments=None):
     """Exit status 0; 1 with the reason on standard error; 2 for bad flags; 130 when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which ends the program under way, too
     try:
         flags = parse_flags(arguments)
         with locked(Path(flags.work)):
@@ -260,7 +327,7 @@ def main(arguments=None):
         print(f"loop.py: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("loop.py: interrupted; the same command goes on from the last whole generation", file=sys.stderr)
+        print("loop.py: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
     return 0
 

@@ -13,7 +13,7 @@ A batch is a dict of tensors:
                                             `short_mix` of its values some plies on
     wdl_target     (B, 3) float32           the same as chances of win, draw and loss
     policy_weight  (B) float32              of the row in the policy's loss; 0 where the search was a cheap one
-    value_weight   (B) float32              of the row in the value's loss
+    value_weight   (B) float32              of the row in the value's loss; with `surprise_share` by `surprise_weights`
     value, outcome (B) float32              what `value_target` is mixed from, with
     short_value    (B) float32              which is `value` where a shard has none
     network        (B) int64                `network_id` of the identity of the network that made the row
@@ -140,8 +140,8 @@ class Stream(Folders, IterableDataset):
             self.bad(problem)
             return None
         full, surprise = rows.pop("full") != 0, np.maximum(rows.pop("surprise"), 0)
-        even = surprise / surprise.mean() if surprise.any() else np.float32(1)
-        rows["value_weight"] = np.full(len(full), 1 - self.surprise_share + self.surprise_share * even, np.float32)
+        by_surprise = surprise_weights(surprise, full)
+        rows["value_weight"] = np.float32(1 - self.surprise_share + self.surprise_share * by_surprise)
         rows["policy_weight"] = rows["value_weight"] * full
         return rows
 
@@ -154,6 +154,20 @@ class Stream(Folders, IterableDataset):
         arrays["wdl_target"] = wdl_targets(value, rows["outcome"], mix)
         arrays["value_target"] = arrays["wdl_target"][:, 0] - arrays["wdl_target"][:, 2]
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def surprise_weights(surprise, full):
+    """Weights (n) in proportion to the surprise (n) of full searches, whose number they sum to.
+
+    A cheap search, whose target is coarse, counts only for what is beyond 1.5 times the mean surprise of the full ones:
+    the rule of KataGo (`policySurpriseDataWeight` in its cpp/program/play.cpp; docs/KataGoMethods.md, "Policy Surprise
+    Weighting"). All weights are 1 where no search was full, or none surprised.
+    """
+    if not full.any():
+        return np.ones(len(surprise))
+    counted = np.where(full, surprise, np.maximum(surprise - 1.5 * surprise[full].mean(), 0))
+    total = counted.sum()
+    return counted / np.float32(total / full.sum()) if total > 0 else np.ones(len(surprise))
 
 
 def wdl_targets(value, outcome, mix):

@@ -4,6 +4,8 @@
     train.py --data out/first out/second --steps 2000 --out connect4.safetensors
 
 The policy learns the search's visit shares (cross entropy over the legal actions), the value the game's result.
+`--resume` is a warm start: the weights and the optimizer's state of a checkpoint, with a new schedule. It does not
+continue a run that was interrupted.
 """
 
 import os
@@ -43,6 +45,9 @@ class Settings:
     report_every: int = 100      # steps
 
 
+NEEDED = ("inputs", "legal", "policy", "policy_weight", "value_target", "wdl_target", "value_weight")  # by the losses
+
+
 def mean(losses, weights):
     """The mean of `losses` (B) by `weights` (B); 0 if all weights are."""
     return (weights * losses).sum() / weights.sum().clamp_min(1e-9)
@@ -63,23 +68,62 @@ def value_loss(outputs, batch):
     return mean(losses, batch["value_weight"])
 
 
-def augmented(batch, moves, random):
-    """The batch with every row moved by one of the symmetries `moves`, drawn evenly."""
-    if len(moves) < 2:
-        return batch
-    drawn = random.integers(len(moves), size=len(batch["policy"]))
-    cells = torch.from_numpy(np.stack([cells for cells, _ in moves])[drawn])        # (B, H * W)
-    actions = torch.from_numpy(np.stack([actions for _, actions in moves])[drawn])  # (B, A)
+def losses_of(model, batch):
+    """The losses (policy, value) of a model on a batch."""
+    logits, outputs = model(batch["inputs"])
+    return policy_loss(logits, batch), value_loss(outputs, batch)
+
+
+@torch.no_grad()
+def evaluate(model, batches):
+    """The mean losses (policy, value) over batches of the model as it plays, which it does not change."""
+    sums, weights = 0, 0
+    model.eval()
+    for batch in batches:
+        batch = needed(batch, next(model.parameters()).device)
+        weight = torch.stack([batch["policy_weight"].sum(), batch["value_weight"].sum()])
+        sums, weights = sums + weight * torch.stack(losses_of(model, batch)), weights + weight
+    model.train()
+    return tuple((sums / weights.clamp_min(1e-9)).tolist())
+
+
+def to_device(tensor, device):
+    """A tensor of the host on `device`; to a GPU it is copied while the host goes on."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def needed(batch, device):
+    """What the losses need of a batch, on `device`."""
+    return {name: to_device(batch[name], device) for name in NEEDED}
+
+
+def index_tables(moves, device):
+    """Symmetries as indices on `device`: cells (M, H * W) and actions (M, A)."""
+    return tuple(torch.from_numpy(np.stack(part)).to(device) for part in zip(*moves))
+
+
+def augmented(batch, tables, random):
+    """The batch, on the device of the `index_tables`, with every row moved by one of the symmetries, drawn evenly."""
+    drawn = random.integers(len(tables[0]), size=len(batch["policy"]))
+    drawn = to_device(torch.from_numpy(drawn), tables[0].device)
+    cells, actions = (table[drawn] for table in tables)  # (B, H * W), (B, A)
     flat = batch["inputs"].flatten(2)
     moved = flat.gather(2, cells[:, None, :].expand_as(flat)).view_as(batch["inputs"])
     return {**batch, "inputs": moved, "legal": batch["legal"].gather(1, actions),
             "policy": batch["policy"].gather(1, actions)}
 
 
+def open_stream(folders, settings, **more):
+    """The rows of folders with the targets and weights of the settings; `more` is Stream's."""
+    return Stream(folders, batch=settings.batch, seed=settings.seed, value_mix=settings.value_mix,
+                  short_mix=settings.short_mix, surprise_share=settings.surprise_share, **more)
+
+
 def open_rows(folders, settings, newest_rows=None, workers=0, board=None):
     """The rows of folders, ready to train on, and their number."""
-    stream = Stream(folders, newest_rows=newest_rows, seed=settings.seed, value_mix=settings.value_mix,
-                    short_mix=settings.short_mix, surprise_share=settings.surprise_share, drop_last=True, board=board)
+    stream = open_stream(folders, settings, newest_rows=newest_rows, drop_last=True, board=board)
     count = stream.count()
     if count < 2:
         raise TensorFileError(f"{count} row is too few to train on")
@@ -117,11 +161,14 @@ def fit(model, optimizer, loader, settings, report=print):
     device = next(model.parameters()).device
     random = np.random.default_rng(settings.seed)
     moves = symmetries(model.board) if settings.symmetry else []
+    tables = index_tables(moves, device) if len(moves) > 1 else None
     optimizer.param_groups[0]["weight_decay"] = settings.weight_decay
     model.train()
     losses, rows, since, means = [], 0, time.monotonic(), (math.nan, math.nan)
     for step, batch in zip(range(settings.steps), endless(loader)):
-        batch = {name: tensor.to(device) for name, tensor in augmented(batch, moves, random).items()}
+        batch = needed(batch, device)
+        if tables:
+            batch = augmented(batch, tables, random)
         losses.append(learn(model, optimizer, batch, learning_rate(step, settings), settings))
         rows += len(batch["policy"])
         if (step + 1) % settings.report_every == 0 or step + 1 == settings.steps:
@@ -136,8 +183,7 @@ def learn(model, optimizer, batch, lr, settings):
     """One step of the optimizer; returns the losses (policy, value) before it."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-    logits, outputs = model(batch["inputs"])
-    of_policy, of_value = policy_loss(logits, batch), value_loss(outputs, batch)
+    of_policy, of_value = losses_of(model, batch)
     optimizer.zero_grad(set_to_none=True)
     (of_policy + settings.value_weight * of_value).backward()
     optimizer.step()
@@ -173,7 +219,8 @@ def add_training_flags(parser):
     group.add_argument("--value-mix", type=share, default=default.value_mix, metavar="SHARE",
                        help="share of the search's own value in the value's target, 0 to 1 (%(default)s)")
     group.add_argument("--short-mix", type=share, default=default.short_mix, metavar="SHARE",
-                       help="share of the search's values some plies on there, with --value-mix at most 1 (%(default)s)")
+                       help="share of the search's values some plies on there, with --value-mix at most 1 "
+                            "(%(default)s)")
     group.add_argument("--value-weight", type=amount, default=default.value_weight,
                        help="of the value's loss beside the policy's (%(default)s)")
     group.add_argument("--surprise-share", type=share, default=default.surprise_share, metavar="SHARE",
@@ -197,7 +244,8 @@ def settings_of(flags, steps, seed):
 def check_training_flags(parser, flags):
     """Ends the program where the flags of `add_training_flags` contradict each other."""
     if flags.value_mix + flags.short_mix > 1:
-        parser.error(f"--value-mix and --short-mix must be at most 1 together, got {flags.value_mix} and {flags.short_mix}")
+        parser.error("--value-mix and --short-mix must be at most 1 together, "
+                     f"got {flags.value_mix} and {flags.short_mix}")
     if flags.device == "auto":
         flags.device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -256,7 +304,9 @@ def parse_flags(arguments):
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=positive, metavar="N", help="optimizer steps")
     length.add_argument("--epochs", type=amount, default=4, help="times to see every row (%(default)s)")
-    parser.add_argument("--resume", metavar="FILE", help="go on from this checkpoint, not from random weights")
+    parser.add_argument("--resume", metavar="FILE",
+                        help="begin with the weights and the optimizer's state of this checkpoint, on a new schedule "
+                             "(a warm start)")
     parser.add_argument("--checkpoint", metavar="FILE", help="write what --resume reads")
     add_network_flags(parser)
     add_training_flags(parser)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -22,24 +23,38 @@ import loop
 import model as networks
 import train
 
+RESULT = dict(score=0.75, elo=190.8485, elo_low=-12.34, elo_high=None)
+
 PROGRAM = f"""#!{sys.executable}
-import json, sys
+import fcntl, json, os, signal, sys, time
 from pathlib import Path
 sys.path[:0] = {sys.path!r}
 import games, support
-flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+words = [word for word in sys.argv[1:] if word != "--resume"]
+flags = dict(zip(words[::2], words[1::2]))
 folder = Path(__file__).parent
+if "--resume" in sys.argv:
+    run = Path(flags["--out"]) / "run.json"
+    flags["resumed"] = run.exists()
+    run.touch()
 with open(folder / "calls", "a") as calls:
     print(json.dumps([Path(__file__).name, flags]), file=calls)
 if (folder / ("break-" + Path(__file__).name)).exists():
     sys.exit("the disk is full")
+if (folder / ("end-at-" + Path(__file__).name)).exists():
+    lock = open(folder / "lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
 if Path(__file__).name == "selfplay":
     board = games.board_of(flags["--game"])
     rows = support.random_rows(board, 40, int(flags["--seed"]))
     support.write_shard(Path(flags["--out"]) / "rows-000000.safetensors", board, rows)
     summary = dict(rows=40, episodes=int(flags["--episodes"]), boards_per_second=12345.6)
+    if (folder / "resignations").exists():
+        summary.update(json.loads((folder / "resignations").read_text()))
 else:
-    summary = dict(wins=3, draws=0, losses=1, score=0.75)
+    summary = dict(wins=3, draws=0, losses=1, **{RESULT!r})
 Path(flags["--summary"]).write_text(json.dumps(summary))
 """
 
@@ -84,8 +99,8 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([flags["--seed"] for _, flags in calls], ["7", "7", "8", "7"])
         self.assertEqual([flags["--threads"] for _, flags in calls], ["1"] * 4)
         self.assertEqual([(line["generation"], line["rows"], line["rollout"]) for line in self.log()],
-                         [(1, 40, 0.75), (2, 40, 0.75)])
-        self.assertEqual(out.count("rollout 0.75"), 2)
+                         [(1, 40, RESULT), (2, 40, RESULT)])
+        self.assertEqual(out.count("rollout 75.0 % (+191, -12 to ?)"), 2)
         newest = self.folder / "work/network-002.safetensors"
         self.assertEqual((self.folder / "out.safetensors").read_bytes(), newest.read_bytes())
 
@@ -118,15 +133,96 @@ class LoopRuns(unittest.TestCase):
         status, _, err = self.run_loop("--generations", "1", "--opponents", *opponents)
         self.assertEqual((status, err), (0, ""))
         self.assertEqual([flags["--second"] for _, flags in self.calls()[1:]], opponents)
-        self.assertEqual([self.log()[0][name] for name in opponents], [0.75] * 3)
+        self.assertEqual([self.log()[0][name] for name in opponents], [RESULT] * 3)
+
+    def test_results_are_printed_with_their_signs_and_a_question_mark_for_what_is_infinite(self):
+        for result, text in [((0.93, 449.4, 380, 540), "93.0 % (+449, +380 to +540)"),
+                             ((0.4, -70.4, -120, 5), "40.0 % (-70, -120 to +5)"),
+                             ((1.0, None, 210.2, None), "100.0 % (?, +210 to ?)")]:
+            self.assertEqual(loop.text_of(dict(zip(loop.RESULT, result))), text)
+
+    def test_previous_is_the_network_of_the_generation_before(self):
+        status, _, err = self.run_loop("--generations", "2", "--opponents", "previous", "previous,search=gumbel")
+        self.assertEqual((status, err), (0, ""))
+        before = [str(self.folder / f"work/network-{n:03}.safetensors") for n in (0, 0, 1, 1)]
+        self.assertEqual([flags["--second"] for name, flags in self.calls() if name == "match"],
+                         [before[0], before[1] + ",search=gumbel", before[2], before[3] + ",search=gumbel"])
+        self.assertEqual(self.log()[1]["previous"], RESULT)
+
+    def test_networks_play_matches_on_the_evaluator_that_was_asked_for(self):
+        opponents = ["uniform", "rollout:3,exploration=2", "random:1x8:1", "shipped,evaluator=onednn"]
+        run = lambda n, *more: self.run_loop("--generations", n, "--opponents", *opponents, *more)
+        run("1", "--evaluator", "reference")
+        run("2", "--evaluator", "rollout:3")
+        run("3")
+        first = [str(self.folder / f"work/network-{n:03}.safetensors") for n in (1, 2, 3)]
+        flags = [flags for name, flags in self.calls() if name == "match"]
+        self.assertEqual([f["--first"] for f in flags[::4]], [first[0] + ",evaluator=reference", *first[1:]])
+        self.assertEqual([f["--second"] for f in flags[:4]],
+                         [*opponents[:2], "random:1x8:1,evaluator=reference",
+                          "shipped,evaluator=reference,evaluator=onednn"])  # of two settings the last one counts
+        self.assertEqual([f["--second"] for f in flags[4:]], opponents * 2)
+
+    def test_the_losses_on_new_rows_are_those_of_the_network_that_played_them(self):
+        self.run_loop("--generations", "2")
+        for generation, line in enumerate(self.log()):
+            model = networks.load(self.folder / f"work/network-{generation:03}.safetensors")
+            rows = train.open_stream([self.folder / f"work/generation-{generation:03}"], train.Settings(batch=40))
+            batch, = rows
+            expected = [float(loss.detach()) for loss in train.losses_of(model, batch)]
+            for name, loss in zip(("policy_loss_new", "value_loss_new"), expected):
+                self.assertAlmostEqual(line[name], loss, 3)
+
+    def test_the_losses_on_new_rows_change_no_network_and_take_as_many_rows_as_they_may(self):
+        rows, evaluate = [], train.evaluate
+
+        def counted(model, batches):
+            batches = list(batches)
+            rows.append(sum(len(batch["policy"]) for batch in batches))
+            return evaluate(model, batches)
+
+        with mock.patch.object(loop, "NEW_ROWS", 30), mock.patch.object(train, "evaluate", counted):
+            self.run_loop("--generations", "2", work="with")
+        self.assertEqual(rows, [30, 30])
+        found = (self.folder / "out.safetensors").read_bytes()
+        with mock.patch.object(train, "evaluate", lambda *_: (0.0, 0.0)):
+            self.run_loop("--generations", "2", work="without")
+        self.assertEqual(found, (self.folder / "out.safetensors").read_bytes())
+
+    def test_a_line_says_of_resignations_what_selfplay_does(self):
+        said = [None, dict(resigned=0, played_through=0, wrong_resignations=None),
+                dict(resigned=7, played_through=3, wrong_resignations=0.333333)]
+        outputs = []
+        for generation, summary in enumerate(said, 1):
+            if summary:
+                (self.folder / "resignations").write_text(json.dumps(summary))
+            outputs.append(self.run_loop("--generations", str(generation))[1])
+        first, second, third = self.log()
+        self.assertNotIn("resigned", first)
+        self.assertEqual({name: second[name] for name in said[1]}, said[1])
+        self.assertEqual({name: third[name] for name in said[2]}, {**said[2], "wrong_resignations": 0.3333})
+        self.assertEqual(["resigned" in output for output in outputs], [False, False, True])
+        self.assertIn("resigned 7  played_through 3  wrong_resignations 0.3333  ", outputs[2])
+
+    def test_a_line_of_the_log_holds_the_flags_that_shaped_the_generation(self):
+        _, out, _ = self.run_loop("--generations", "1")
+        more = ["--lr", "0.002", "--passes", "2", "--selfplay-flags", "--temperature-plies 8"]
+        self.run_loop("--generations", "2", *more)
+        flags = [line["flags"] for line in self.log()]
+        changed = {name: (flags[0][name], flags[1][name]) for name in flags[0] if flags[0][name] != flags[1][name]}
+        self.assertEqual(changed, {"lr": (0.005, 0.002), "passes": (4, 2),
+                                   "selfplay_flags": ("", "--temperature-plies 8")})
+        for name in ("game", "search", "simulations", "episodes", "window", "value_mix", "batch", "seed", "channels"):
+            self.assertIn(name, flags[0])
+        self.assertNotIn("flags", out)
 
     def test_every_family_of_shipped_games_is_learnt_and_its_rows_are_moved(self):
         for game in ("othello", "go9", "gomoku", "breakthrough8"):
             moved, augmented = [], train.augmented
 
-            def watched(batch, moves, random):
-                after = augmented(batch, moves, random)
-                moved.append(len(moves) > 1 and not torch.equal(batch["policy"], after["policy"]))
+            def watched(batch, tables, random):
+                after = augmented(batch, tables, random)
+                moved.append(not torch.equal(batch["policy"], after["policy"]))
                 return after
 
             with self.subTest(game), mock.patch.object(train, "augmented", watched):
@@ -156,6 +252,32 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([line["generation"] for line in self.log()], [1, 2, 3])
         self.assertEqual((self.folder / "out.safetensors").read_bytes(), whole)
 
+    def test_self_play_that_was_interrupted_is_resumed_by_the_same_command_alone(self):
+        (self.folder / "break-selfplay").touch()
+        self.assertEqual([self.run_loop("--generations", "1")[0] for _ in range(2)], [1, 1])
+        (self.folder / "break-selfplay").unlink()
+        status, out, _ = self.run_loop("--generations", "1", "--lr", "0.002", "--episodes", "6")  # other games
+        anew = f"{self.folder}/work/generation-000: was begun by another selfplay command; its games are removed"
+        self.assertEqual((status, out.count(anew), out.count("played anew")), (0, 1, 1))
+        (self.folder / "break-match").touch()
+        self.run_loop("--generations", "2")
+        (self.folder / "break-match").unlink()
+        status, out, _ = self.run_loop("--generations", "2", "--lr", "0.003")  # the same games
+        self.assertEqual((status, out.count("anew")), (0, 0))
+        self.assertEqual([flags["resumed"] for name, flags in self.calls() if name == "selfplay"],
+                         [False, True, False, False, True])
+
+    def test_a_loop_that_is_told_to_end_ends_the_program_under_way(self):
+        self.addCleanup(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        (self.folder / "end-at-selfplay").touch()
+        began = time.monotonic()
+        status, _, err = self.run_loop("--generations", "1")
+        self.assertEqual(status, 130)
+        self.assertIn("loop.py: interrupted; the same command goes on from there\n", err)
+        with open(self.folder / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # held by the program, which would take a minute
+        self.assertLess(time.monotonic() - began, 50)
+
     def test_an_earlier_run_of_other_sizes_is_refused(self):
         self.run_loop("--generations", "1")
         status, _, err = self.run_loop("--generations", "2", "--channels", "16")
@@ -166,8 +288,9 @@ class LoopRuns(unittest.TestCase):
         self.run_loop("--generations", "1")
         path = str(self.folder / "work/checkpoint.pt")
         with contextlib.redirect_stdout(io.StringIO()):
-            self.assertEqual(train.main(["--data", str(self.folder / "work/generation-000"), "--steps", "1", "--resume", path,
-                                         "--checkpoint", path, "--out", str(self.folder / "more.safetensors")]), 0)
+            self.assertEqual(train.main(["--data", str(self.folder / "work/generation-000"), "--steps", "1",
+                                         "--resume", path, "--checkpoint", path,
+                                         "--out", str(self.folder / "more.safetensors")]), 0)
         status, _, err = self.run_loop("--generations", "2")
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertRegex(err, "checkpoint.pt: .*no generation")
@@ -201,6 +324,8 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(err, r"exit status 1 from: \S*selfplay --game connect4[^\n]*\n  the disk is full")
         (self.folder / "selfplay").write_text("#!/bin/sh\n")
+        self.assertRegex(self.run_loop("--generations", "1")[2], "selfplay.json: no summary")
+        (self.folder / "work/generation-000/selfplay.json").write_text("{}")  # of an earlier one
         self.assertRegex(self.run_loop("--generations", "1")[2], "selfplay.json: no summary")
         (self.folder / "selfplay").unlink()
         self.assertRegex(self.run_loop("--generations", "1")[2], "selfplay: .*build the example programs first")

@@ -163,7 +163,8 @@ class Contents(Folder):
     def test_the_value_target_is_the_result_unless_mixed(self):
         value, outcome = np.array([0.5, -0.2, 0.0], np.float32), np.array([1, -1, 0], np.float32)
         self.assertEqual(stream.wdl_targets(value, outcome, 0).tolist(), [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
-        self.assertEqual(stream.wdl_targets(value, outcome / 4, 0).tolist(), [[0.25, 0.75, 0], [0, 0.75, 0.25], [0, 1, 0]])
+        self.assertEqual(stream.wdl_targets(value, outcome / 4, 0).tolist(),
+                         [[0.25, 0.75, 0], [0, 0.75, 0.25], [0, 1, 0]])
         np.testing.assert_allclose(stream.wdl_targets(value, outcome, 1)[:2], [[0.75, 0, 0.25], [0.4, 0, 0.6]])
 
     def test_shards_with_and_without_the_newer_tensors_go_together(self):
@@ -174,14 +175,35 @@ class Contents(Folder):
         weight = {n: float(w) for b in found for n, w in zip(b["episode"].tolist(), b["policy_weight"])}
         self.assertEqual([weight[n] for n in range(40)], [0] * 20 + [1] * 20)
 
-    def test_surprising_rows_weigh_more_and_the_mean_stays_one(self):
+    def test_surprising_rows_weigh_more_and_the_mean_of_full_searches_stays_one(self):
         surprise = np.array([0, 2, 6, 0] * 4, np.float32)
         self.write("a/0", 16, surprise=surprise, full=np.array([1, 1, 1, 0] * 4, np.uint8))
-        for share, expected in [(0, [1, 1, 1, 1]), (0.5, [0.5, 1, 2, 0.5]), (1, [0, 1, 3, 0])]:
+        for share, expected in [(0, [1, 1, 1, 1]), (0.5, [0.5, 0.875, 1.625, 0.5]), (1, [0, 0.75, 2.25, 0])]:
             batch, = self.stream(surprise_share=share, batch=16)
             order = batch["episode"].argsort()
             self.assertEqual(batch["value_weight"][order].tolist(), expected * 4)
             self.assertEqual(batch["policy_weight"][order].tolist(), (expected[:3] + [0]) * 4)
+
+    def test_a_cheap_search_counts_for_its_surprise_beyond_one_and_a_half_times_the_mean_of_full_ones(self):
+        surprise, full = np.array([1, 3, 3, 7], np.float32), np.array([1, 1, 0, 0], np.uint8)
+        # mean of the full ones 2; beyond 3: 0 and 4; the sum of 1, 3, 0 and 4 is 8, and two searches are full
+        self.assertEqual(stream.surprise_weights(surprise, full != 0).tolist(), [0.25, 0.75, 0, 1])
+        self.write("a/0", 16, surprise=np.tile(surprise, 4), full=np.tile(full, 4))
+        batch, = self.stream(surprise_share=0.5, batch=16)
+        order = batch["episode"].argsort()
+        self.assertEqual(batch["value_weight"][order].tolist(), [0.625, 0.875, 0.5, 1] * 4)
+        self.assertEqual(batch["policy_weight"][order].tolist(), [0.625, 0.875, 0, 0] * 4)
+
+    def test_without_a_full_search_or_a_surprise_all_rows_weigh_the_same(self):
+        some, none = np.array([1, 2, 4], np.float32), np.zeros(3, np.float32)
+        for surprise, full in [(some, [False] * 3), (none, [True] * 3), (none, [False] * 3)]:
+            self.assertEqual(stream.surprise_weights(surprise, np.array(full)).tolist(), [1, 1, 1])
+
+    def test_where_all_searches_are_full_weights_are_the_surprise_over_its_mean_to_the_bit(self):
+        for count in (1, 7, 1000):
+            surprise = np.random.default_rng(count).exponential(size=count).astype(np.float32)
+            weights = stream.surprise_weights(surprise, np.ones(count, bool))
+            self.assertEqual(weights.tobytes(), (surprise / surprise.mean()).tobytes())
 
 
 class Shuffling(Folder):

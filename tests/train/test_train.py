@@ -4,7 +4,9 @@ import contextlib
 import io
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import support
 from support import random_rows, write_shard
@@ -61,7 +63,7 @@ class Augmentation(unittest.TestCase):
             batch = {name: torch.from_numpy(array) for name, array in unpack(board, random_rows(board, 200, 1)).items()}
             moves = games.symmetries(board)
             self.assertGreater(len(moves), 1)
-            moved = train.augmented(batch, moves, np.random.default_rng(1))
+            moved = train.augmented(batch, train.index_tables(moves, "cpu"), np.random.default_rng(1))
             used = np.zeros(len(moves), int)
             for b in range(200):
                 flat = batch["inputs"][b].flatten(1)
@@ -113,6 +115,45 @@ class Batches(Folder):
         self.assertRaises(TensorFileError, list, batches)
 
 
+class Device(unittest.TestCase):
+    def test_a_gpu_gets_what_the_losses_need_from_pinned_memory_without_a_wait(self):
+        tensors = {name: mock.Mock() for name in (*train.NEEDED, "network", "episode", "outcome")}
+        sent = train.needed(tensors, torch.device("cuda"))
+        self.assertEqual(set(sent), set(train.NEEDED))
+        for name, tensor in sent.items():
+            tensors[name].pin_memory().to.assert_called_once_with(torch.device("cuda"), non_blocking=True)
+            self.assertIs(tensor, tensors[name].pin_memory().to.return_value)
+
+    @unittest.skipUnless(torch.cuda.is_available(), "needs a GPU")
+    def test_a_gpu_turns_rows_as_the_host_does(self):
+        rows = unpack(CONNECT4, random_rows(CONNECT4, 99, 1))
+        batch = {**{name: torch.rand(99) for name in train.NEEDED},
+                 **{name: torch.from_numpy(array) for name, array in rows.items()}}
+        turned = []
+        for device in map(torch.device, ("cpu", "cuda")):
+            tables = train.index_tables(games.symmetries(CONNECT4), device)
+            turned.append(train.augmented(train.needed(batch, device), tables, np.random.default_rng(1)))
+        for name in train.NEEDED:
+            self.assertTrue(torch.equal(turned[0][name], turned[1][name].cpu()), name)
+
+
+class Evaluation(Folder):
+    def test_losses_are_those_of_all_rows_by_their_weight_and_nothing_is_changed(self):
+        random = np.random.default_rng(2)
+        self.write(50, full=random.integers(0, 2, 50).astype(np.uint8), surprise=random.random(50).astype(np.float32))
+        for value in networks.OUTPUTS:
+            model = Network(CONNECT4, Architecture(blocks=1, channels=8, value=value)).train()
+            before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            settings, state = Settings(batch=16, surprise_share=0.5, value_mix=0.25), torch.get_rng_state()
+            found = train.evaluate(model, train.open_stream([self.folder / "data"], settings))
+            self.assertTrue(torch.equal(state, torch.get_rng_state()))
+            self.assertTrue(model.training)
+            self.assertTrue(all(torch.equal(before[name], part) for name, part in model.state_dict().items()))
+            batch, = train.open_stream([self.folder / "data"], replace(settings, batch=50))
+            expected = [float(loss.detach()) for loss in train.losses_of(model.eval(), batch)]
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 class Schedule(unittest.TestCase):
     def test_the_rate_rises_then_falls_to_a_fiftieth(self):
         settings = Settings(steps=1000, lr=1.0)
@@ -159,7 +200,8 @@ class Program(Folder):
             except SystemExit as end:
                 return end.code, out.getvalue(), err.getvalue()
 
-    def test_it_trains_writes_a_network_and_goes_on_from_a_checkpoint(self):
+    def test_it_trains_writes_a_network_and_starts_warm_from_a_checkpoint(self):
+        self.assertRegex(self.run_train("--help")[1], r"weights and\s+the optimizer's\s+state.*\s+.*warm start")
         checkpoint = str(self.folder / "checkpoint.pt")
         status, out, err = self.run_train("--checkpoint", checkpoint)
         self.assertEqual((status, err), (0, ""))
@@ -213,7 +255,8 @@ class Program(Folder):
         self.assertEqual((status, err.count("\n")), (1, 1))
         self.assertIn("rows-000000.safetensors", err)
         for flags in (["--value-mix", "2"], ["--short-mix", "-0.1"], ["--value-mix", "0.6", "--short-mix", "0.5"],
-                      ["--workers", "-1"], ["--seed", "-1"], ["--lr", "nan"], ["--epochs", "inf"], ["--device", "none"]):
+                       ["--workers", "-1"], ["--seed", "-1"], ["--lr", "nan"], ["--epochs", "inf"],
+                       ["--device", "none"]):
             self.assertEqual(self.run_train(*flags)[0], 2, flags)
         self.assertEqual(list(self.folder.glob("*network*")), [])
 

@@ -6,8 +6,9 @@
     python3 benchmarks/strength.py copy.md --openings 2           # a quick look whether every row runs
 
 A row of a table whose header begins with `game`, `simulations`, `first`, `second` and `openings` is a match with these
-flags; the other columns are named after what they hold. The document is written after every match. The text between
-<!-- machine --> and <!-- /machine --> becomes one line on this machine and the program's evaluators.
+flags; the other columns are named after what they hold. The document is written after every match; when all rows have
+been played, the text between <!-- machine --> and <!-- /machine --> becomes one line on this machine and the program's
+evaluators. With --only that text stays, and gets a line for these rows.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).resolve().parents[1] / "build" / "host" / "examples" / "match"
 FLAGS = ["game", "simulations", "first", "second", "openings"]  # the columns that say what to play
-MACHINE = re.compile(r"(<!-- machine -->\n).*?(<!-- /machine -->)", re.DOTALL)
+MACHINE = re.compile(r"(<!-- machine -->\n)(.*?)(<!-- /machine -->)", re.DOTALL)
 
 
 def cells(line):
@@ -55,15 +56,16 @@ def play(program, row, options):
     return json.loads(done.stdout)
 
 
-def elo_text(value):
-    return "unknown" if value is None else f"{value:+.0f}"
+def elo_text(value, otherwise):
+    """A number of Elo; the summary has none where it is infinite."""
+    return otherwise if value is None else f"{value:+.0f}"
 
 
 def filled(row, summary):
     """The row with its results."""
     results = {"openings": summary["openings"], "won": summary["wins"], "drawn": summary["draws"], "lost": summary["losses"],
-               "score": f"{100 * summary['score']:.1f} %", "Elo": elo_text(summary["elo"]),
-               "95 % interval": f"{elo_text(summary['elo_low'])} to {elo_text(summary['elo_high'])}",
+               "score": f"{100 * summary['score']:.1f} %", "Elo": elo_text(summary["elo"], "infinite"),
+               "95 % interval": f"{elo_text(summary['elo_low'], '-inf')} to {elo_text(summary['elo_high'], '+inf')}",
                "pairs": ", ".join(map(str, summary["pairs"])), "seconds": f"{summary['seconds']:.0f}"}
     return {name: str(results.get(name, text)) for name, text in row.items()}
 
@@ -74,6 +76,17 @@ def machine_line(summaries):
                   if line.startswith("model name")), platform.machine())
     evaluators = sorted({":".join(s[side].split(":")[:-2]) for s in summaries for side in ("first", "second")} - {""})
     return f"{model}; {os.cpu_count()} cores; evaluators {', '.join(evaluators)}; {time.strftime('%Y-%m-%d')}.\n"
+
+
+def with_machine(text, only, line):
+    """The document with this line on the machine: of the rows that hold a text, or of all if that is empty."""
+    head = f"Rows with `{only}`: "
+
+    def changed(found):
+        others = [old for old in found[2].splitlines(True) if not old.startswith(head)] if only else []
+        return found[1] + "".join(others) + (head if only else "") + line + found[3]
+
+    return MACHINE.sub(changed, text)
 
 
 def main():
@@ -92,10 +105,11 @@ def main():
         summaries.append(play(options.program, row, options))
         lines[i] = "| " + " | ".join(filled(row, summaries[-1]).values()) + " |"
         print(f"{lines[i]} {summaries[-1]['seconds']:.0f} s", flush=True)
-        text = "\n".join(lines) + "\n"
-        options.document.write_text(MACHINE.sub(lambda found: found[1] + machine_line(summaries) + found[2], text))
+        options.document.write_text("\n".join(lines) + "\n")
     if not summaries:
         sys.exit(f"strength.py: {options.document}: no row holds '{options.only}'")
+    text = with_machine(options.document.read_text(), options.only, machine_line(summaries))
+    options.document.write_text(text)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@
 
 A table whose first header is `benchmark` is filled: the first cell of a row names a benchmark, every other header
 names one of its counters. A cell that no file has a figure for stays as it is, `-` at first. Later files win over
-earlier ones; of repetitions the median is taken. The text between <!-- machine --> and <!-- /machine --> becomes one line on the
-machine of the last file.
+earlier ones; of repetitions the median is taken. If the files have figures for every group (the first part of a
+name), the text between <!-- machine --> and <!-- /machine --> becomes one line on the machine of the last file; if not, that
+text stays, and gets a line for the rows that were filled.
 
     python3 benchmarks/tables.py --names docs/performance.md names.txt
 
@@ -21,7 +22,7 @@ import statistics
 import sys
 from pathlib import Path
 
-MACHINE = re.compile(r"(<!-- machine -->\n).*?(<!-- /machine -->)", re.DOTALL)
+MACHINE = re.compile(r"(<!-- machine -->\n)(.*?)(<!-- /machine -->)", re.DOTALL)
 SUFFIX = re.compile(r"(/iterations:\d+)?(/repeats:\d+)?(/manual_time)?$")
 
 
@@ -105,17 +106,49 @@ def machine_line(context):
     return "; ".join(parts) + ".\n"
 
 
+def row_names(text):
+    """The benchmarks that the tables have rows of."""
+    return [cells(line)[0].strip("`") for line, header in table_rows(text) if header]
+
+
+def groups_of(names):
+    return {name.split("/")[0] for name in names}
+
+
+def rows_filled(names, filled):
+    """What of these names was filled: groups, and single benchmarks of groups that were filled in part."""
+    whole = groups_of(names) - groups_of(name for name in names if name not in filled)
+    found = [group if group in whole else name for name in names if name in filled for group in [name.split("/")[0]]]
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(found))
+
+
+def with_machine(text, figures, line):
+    """The document with this line on the machine: of all rows if every group has figures, else of those that have."""
+    names = row_names(text)
+    if groups_of(names) <= groups_of(figures):
+        return MACHINE.sub(lambda found: found[1] + line + found[3], text)
+    rows = rows_filled(names, figures)
+    if not rows:
+        return text
+    head = f"Rows of {rows}: "
+
+    def changed(found):
+        others = [old for old in found[2].splitlines(True) if not old.startswith(head)]
+        return found[1] + "".join(others) + head + line + found[3]
+
+    return MACHINE.sub(changed, text)
+
+
 def fill(document, results):
     figures, context = read_results(results)
     rows = table_rows(document.read_text())
     text = "".join((filled_row(header, line, figures) if header else line) + "\n" for line, header in rows)
-    document.write_text(MACHINE.sub(lambda match: match[1] + machine_line(context) + match[2], text))
+    document.write_text(with_machine(text, figures, machine_line(context)))
 
 
 def check_names(document, names):
     known = {benchmark_name(line) for line in Path(names).read_text().split()}
-    rows = [cells(line)[0].strip("`") for line, header in table_rows(document.read_text()) if header]
-    unknown = [name for name in rows if name not in known]
+    unknown = [name for name in row_names(document.read_text()) if name not in known]
     for name in unknown:
         print(f"{document}: no benchmark is named {name}", file=sys.stderr)
     return 1 if unknown else 0

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,17 +20,6 @@ struct pair_counts {
   double score() const {
     if (pairs() == 0) return 0.5;
     return static_cast<double>(of[1] + 2 * of[2] + 3 * of[3] + 4 * of[4]) / static_cast<double>(4 * pairs());
-  }
-
-  /// Variance of a pair's share of the points, about the mean of these pairs.
-  double variance() const {
-    double const mean = score();
-    double sum = 0;
-    for (std::size_t k = 0; k < of.size() && pairs() > 0; ++k) {
-      double const off = static_cast<double>(k) / 4 - mean;
-      sum += off * off * static_cast<double>(of[k]) / static_cast<double>(pairs());
-    }
-    return sum;
   }
 };
 
@@ -57,19 +48,77 @@ inline double normal_quantile(double p) {
   return (low + high) / 2;
 }
 
+/// Chances of a pair's results.
+using pair_chances = std::array<double, 5>;
+
+/// The likeliest chances under which a pair's mean share of points is `score`, in (0, 1), given how often each
+/// result has come: observed[k] / (1 + t (k/4 - score)), with the one t that gives them that mean. All of
+/// `observed` are positive and sum to 1. M. Van den Bergh, "Maximum likelihood estimation of a multinomial
+/// distribution with a given expected value", hardy.uhasselt.be/Fishtest/support_MLE_multinomial.pdf,
+/// proposition 1.1.
+inline pair_chances likeliest_chances(pair_chances const& observed, double score) {
+  auto const off = [&](std::size_t k) { return static_cast<double>(k) / 4 - score; };
+  // The mean falls as t grows; between the bounds all chances are positive.
+  double low = -1 / (1 - score), high = 1 / score, t = 0;
+  for (int i = 0; i < 200; ++i) {
+    double excess = 0, slope = 0;
+    for (std::size_t k = 0; k < observed.size(); ++k) {
+      double const share = off(k) / (1 + t * off(k));
+      excess += observed[k] * share;
+      slope -= observed[k] * share * share;
+    }
+    (excess > 0 ? low : high) = t;
+    double const newton = t - excess / slope;
+    double const next = newton > low && newton < high ? newton : (low + high) / 2;
+    if (std::abs(next - t) < 1e-13) break;
+    t = next;
+  }
+  pair_chances chances;
+  for (std::size_t k = 0; k < observed.size(); ++k) chances[k] = observed[k] / (1 + t * off(k));
+  return chances;
+}
+
+/// The logarithm of the greatest likelihood of the pairs under all chances whose mean share of points is `score`, in
+/// (0, 1), less that under any chances: 0 at the mean of the pairs, falling to both sides; 0 before the first pair. A
+/// result that has not come yet counts as 0.001 pairs, as it does for fishtest.
+inline double log_likelihood(pair_counts const& counts, double score) {
+  if (counts.pairs() == 0) return 0;
+  pair_chances observed;
+  double total = 0, sum = 0;
+  for (std::size_t k = 0; k < observed.size(); ++k)
+    total += observed[k] = counts.of[k] > 0 ? static_cast<double>(counts.of[k]) : 1e-3;
+  for (double& chance : observed) chance /= total;
+  pair_chances const chances = likeliest_chances(observed, score);
+  for (std::size_t k = 0; k < observed.size(); ++k) sum += observed[k] * std::log(chances[k] / observed[k]);
+  return std::min(0.0, total * sum);
+}
+
+/// The greatest Elo whose `log_likelihood` is not less than `least`; infinite if the player made all points.
+inline double greatest_elo(pair_counts const& counts, double least) {
+  double inside = counts.score(), outside = 1;
+  for (double middle = (inside + outside) / 2; inside < middle && middle < outside;
+       middle = (inside + outside) / 2)
+    (log_likelihood(counts, middle) >= least ? inside : outside) = middle;
+  return elo_of_score(inside);
+}
+
 /// How much stronger a player is, and how sure that is.
 struct elo_interval {
-  double low, high;    ///< Elo; infinite where the share of points could as well be 0 or 1
-  double superiority;  ///< the chance to be the stronger one, in (0, 1)
+  double low, high;    ///< Elo; infinite where the player made no point, or all of them
+  double superiority;  ///< the chance to be the stronger one, in [0, 1]; 1/2 if the score is 1/2
 };
 
-/// The interval which holds the true difference with chance `confidence`, of the normal distribution that the
-/// mean of many pairs has. Nothing if all pairs ended alike: they do not tell how far results vary.
+/// All differences under which the pairs are not too unlikely. Of many pairs this interval holds the true one with
+/// chance `confidence`, in (0, 1), as twice the logarithm of the ratio of greatest likelihoods is then distributed as
+/// the square of a standard normal number: S. S. Wilks, "The large-sample distribution of the likelihood ratio for
+/// testing composite hypotheses", Annals of Mathematical Statistics 9, 1938. The superiority is the chance that such
+/// a normal number is below the one for equal players. Nothing before the first pair.
 inline std::optional<elo_interval> interval_of(pair_counts const& counts, double confidence) {
-  double const score = counts.score(), variance = counts.variance();
-  if (!(variance > 0)) return std::nullopt;
-  double const deviation = std::sqrt(variance / static_cast<double>(counts.pairs()));
-  double const reach = normal_quantile((1 + confidence) / 2) * deviation;
-  return elo_interval{elo_of_score(score - reach), elo_of_score(score + reach),
-                      normal_below((score - 0.5) / deviation)};
+  if (counts.pairs() == 0) return std::nullopt;
+  double const normal = normal_quantile((1 + confidence) / 2), least = -normal * normal / 2;
+  pair_counts mirrored = counts;
+  std::reverse(mirrored.of.begin(), mirrored.of.end());
+  double const from_equal = std::sqrt(-2 * log_likelihood(counts, 0.5));
+  return elo_interval{-greatest_elo(mirrored, least), greatest_elo(counts, least),
+                      normal_below(std::copysign(from_equal, counts.score() - 0.5))};
 }

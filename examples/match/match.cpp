@@ -266,9 +266,6 @@ void print(std::FILE* to, job const& wanted, match_facts const& facts, scoreboar
     std::fprintf(to, "Elo %+.1f, with %g %% confidence %+.1f to %+.1f; stronger with chance %.1f %%\n",
                  elo_of_score(score.pairs.score()), 100 * wanted.confidence, interval->low, interval->high,
                  100 * interval->superiority);
-  else if (score.games() > 0)
-    std::fprintf(to, "Elo %+.1f, of unknown confidence: all pairs ended alike\n",
-                 elo_of_score(score.pairs.score()));
   if (!wanted.test) return;
   std::fprintf(to, "test of Elo %g (H0) against %g (H1): log-likelihood ratio %.2f in (%.2f, %.2f), ",
                wanted.test->elo0, wanted.test->elo1,

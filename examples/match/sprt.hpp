@@ -4,9 +4,7 @@
 
 #include "elo.hpp"
 
-#include <array>
 #include <cmath>
-#include <cstddef>
 
 /// A sequential probability ratio test: goes on until the pairs played so far decide between two hypotheses of
 /// how much stronger the first player is (Wald, Annals of Mathematical Statistics 16, 1945).
@@ -35,48 +33,10 @@ struct sprt {
   }
 };
 
-/// Chances of a pair's results.
-using pair_chances = std::array<double, 5>;
-
-/// The likeliest chances under which a pair's mean share of points is `score`, given how often each result has
-/// come: observed[k] / (1 + t (k/4 - score)), with the one t that gives them that mean. All of `observed` are
-/// positive and sum to 1.
-inline pair_chances likeliest_chances(pair_chances const& observed, double score) {
-  auto const off = [&](std::size_t k) { return static_cast<double>(k) / 4 - score; };
-  // The mean falls as t grows; between the bounds all chances are positive.
-  double low = -1 / (1 - score), high = 1 / score, t = 0;
-  for (int i = 0; i < 200; ++i) {
-    double excess = 0, slope = 0;
-    for (std::size_t k = 0; k < observed.size(); ++k) {
-      double const share = off(k) / (1 + t * off(k));
-      excess += observed[k] * share;
-      slope -= observed[k] * share * share;
-    }
-    (excess > 0 ? low : high) = t;
-    double const newton = t - excess / slope;
-    double const next = newton > low && newton < high ? newton : (low + high) / 2;
-    if (std::abs(next - t) < 1e-13) break;
-    t = next;
-  }
-  pair_chances chances;
-  for (std::size_t k = 0; k < observed.size(); ++k) chances[k] = observed[k] / (1 + t * off(k));
-  return chances;
-}
-
 /// The logarithm of how much likelier the pairs are if the first player is `elo1` stronger than if it is `elo0`
-/// stronger; 0 before the first pair. A result that has not come yet counts as 0.001 pairs, as it does for fishtest.
+/// stronger; 0 before the first pair.
 inline double log_likelihood_ratio(pair_counts const& counts, double elo0, double elo1) {
-  if (counts.pairs() == 0) return 0;
-  pair_chances observed;
-  double total = 0;
-  for (std::size_t k = 0; k < observed.size(); ++k)
-    total += observed[k] = counts.of[k] > 0 ? static_cast<double>(counts.of[k]) : 1e-3;
-  for (double& chance : observed) chance /= total;
-  pair_chances const p0 = likeliest_chances(observed, score_of_elo(elo0));
-  pair_chances const p1 = likeliest_chances(observed, score_of_elo(elo1));
-  double ratio = 0;
-  for (std::size_t k = 0; k < observed.size(); ++k) ratio += observed[k] * std::log(p1[k] / p0[k]);
-  return total * ratio;
+  return log_likelihood(counts, score_of_elo(elo1)) - log_likelihood(counts, score_of_elo(elo0));
 }
 
 /// What a test has come to.

@@ -140,7 +140,10 @@ class GamesTest(Match):
     def test_a_player_against_itself_makes_one_point_of_every_pair(self):
         summary, games = self.play("--first", NETWORK, "--second", NETWORK, "--simulations", "12", "--openings", "20")
         self.assertEqual(summary["pairs"], [0, 0, 20, 0, 0])
-        self.assertEqual((summary["elo"], summary["elo_low"], summary["score"]), (0, None, 0.5))
+        self.assertEqual((summary["elo"], summary["score"], summary["superiority"]), (0, 0.5, 0.5))
+        self.assertAlmostEqual(summary["elo_low"], -summary["elo_high"])
+        # Pairs would be won whole with a chance of 1 - exp(-1.92 / 20), or lost whole.
+        self.assertAlmostEqual(summary["elo_high"], -400 * math.log10(2 / (2 - math.exp(-1.9207 / 20)) - 1), delta=0.5)
         for one, other in zip(games[::2], games[1::2]):
             self.assertEqual(one[4], other[4])
 
@@ -195,12 +198,28 @@ class ScoreTest(Match):
 
     def test_elo_and_its_interval_are_those_of_the_pairs(self):
         summary, _ = self.play(*TWO_SETTINGS, "--openings", "60", "--confidence", "0.9")
-        mean = summary["score"]
-        variance = sum(n * (k / 4 - mean) ** 2 for k, n in enumerate(summary["pairs"])) / 60
-        reach = 1.6448536 * math.sqrt(variance / 60)
-        for name, score in [("elo", mean), ("elo_low", mean - reach), ("elo_high", mean + reach)]:
-            self.assertAlmostEqual(summary[name], -400 * math.log10(1 / score - 1), places=3)
+        mean, shares = summary["score"], [max(n, 0.001) / 60 for n in summary["pairs"]]
+        self.assertAlmostEqual(summary["elo"], -400 * math.log10(1 / mean - 1), places=3)
         self.assertEqual(summary["confidence"], 0.9)
+        self.assertLess(summary["elo_low"], summary["elo"])
+        self.assertLess(summary["elo"], summary["elo_high"])
+        for elo in summary["elo_low"], summary["elo_high"]:
+            # The likeliest chances of this mean are shares / (1 + t * offs), with the t that makes them sum to 1.
+            offs = [k / 4 - 1 / (1 + 10 ** (-elo / 400)) for k in range(5)]
+            low, high = -1 / offs[4], -1 / offs[0]
+            for _ in range(100):
+                t = (low + high) / 2
+                excess = sum(share * off / (1 + t * off) for share, off in zip(shares, offs))
+                low, high = (t, high) if excess > 0 else (low, t)
+            lost = 60 * sum(share * math.log(1 + t * off) for share, off in zip(shares, offs))
+            self.assertAlmostEqual(2 * lost, 1.6448536 ** 2, delta=0.01)
+
+    def test_who_makes_all_points_has_one_bound(self):
+        summary, _ = self.play("--game", "tictactoe", "--first", "uniform,simulations=200", "--second",
+                               "uniform,simulations=1", "--openings", "3", "--opening-plies", "1")
+        self.assertEqual(summary["pairs"], [0, 0, 0, 0, 3])
+        self.assertEqual((summary["elo"], summary["elo_high"]), (None, None))
+        self.assertAlmostEqual(summary["elo_low"], -400 * math.log10(math.exp(1.9207 / 3) - 1), delta=2)
 
     def test_the_printed_result_agrees_with_the_summary(self):
         out = self.output(*TWO_SETTINGS, "--openings", "20", "--summary", self.folder / "s.json")
@@ -336,25 +355,36 @@ class SgfTest(Match):
 class StrengthTest(Match):
     """benchmarks/strength.py."""
 
-    def fill(self, *flags, row="| tictactoe | 9 | `uniform` | `uniform,simulations=4` | 20 | - | - |"):
+    ROW = "| tictactoe | 9 | `uniform` | `uniform,simulations=4` | 20 | - | - |"
+
+    def fill(self, *flags, rows=ROW, machine=""):
         document = self.folder / "strength.md"
-        document.write_text("<!-- machine -->\n<!-- /machine -->\n\n| game | simulations | first | second | openings | won "
-                            f"| pairs |\n| --- | --- | --- | --- | --- | --- | --- |\n{row}\n\nThe end.\n")
+        document.write_text(f"<!-- machine -->\n{machine}<!-- /machine -->\n\n| game | simulations | first | second | openings "
+                            f"| won | pairs |\n| --- | --- | --- | --- | --- | --- | --- |\n{rows}\n\nThe end.\n")
         done = subprocess.run([sys.executable, STRENGTH, document, "--program", MATCH, *flags], capture_output=True,
                               text=True, timeout=300)
         return done, document.read_text()
 
     def test_fills_a_row_with_its_match(self):
-        done, text = self.fill()
+        done, text = self.fill(machine="an old machine.\n")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         summary, _ = self.play("--game", "tictactoe", "--simulations", "9", "--first", "uniform", "--second",
                                "uniform,simulations=4", "--openings", "20")
         self.assertIn(f"\n| tictactoe | 9 | `uniform` | `uniform,simulations=4` | 20 | {summary['wins']} | "
                       f"{', '.join(map(str, summary['pairs']))} |\n\nThe end.\n", text)
-        self.assertRegex(text, r"\A<!-- machine -->\n.* cores; .*\n<!-- /machine -->\n\n")
+        self.assertRegex(text, r"\A<!-- machine -->\n(?!an old machine).* cores; .*\n<!-- /machine -->\n\n")
+
+    def test_some_rows_do_not_change_where_the_others_are_from(self):
+        rows = f"{self.ROW}\n| tictactoe | 9 | `rollout` | `uniform` | 20 | 3 | - |"
+        machine = "An old machine.\nRows with `=4`: a middle-aged one.\nRows with `x`: another.\n"
+        done, text = self.fill("--only", "=4", rows=rows, machine=machine)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("\n| tictactoe | 9 | `rollout` | `uniform` | 20 | 3 | - |\n", text)
+        self.assertRegex(text, r"\A<!-- machine -->\nAn old machine\.\nRows with `x`: another\.\nRows with `=4`: "
+                               r".* cores; .*\n<!-- /machine -->\n\n")
 
     def test_a_match_that_fails_is_named_and_leaves_the_document(self):
-        done, text = self.fill("--openings", "3", row="| tictactoe | 9 | `nothing` | `uniform` | 20 | - | - |")
+        done, text = self.fill("--openings", "3", rows="| tictactoe | 9 | `nothing` | `uniform` | 20 | - | - |")
         self.assertEqual(done.returncode, 1)
         self.assertIn("nothing: cannot open", done.stderr)
         self.assertIn("| `nothing` | `uniform` | 20 | - | - |", text)

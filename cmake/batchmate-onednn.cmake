@@ -14,10 +14,8 @@ if(NOT DNNL_INCLUDE_DIR OR NOT DNNL_LIBRARY)
   set(batchmate_onednn_missing "oneDNN (Debian's libdnnl-dev)")
   return()
 endif()
-find_package(OpenMP QUIET COMPONENTS CXX)
 
-add_library(batchmate_onednn INTERFACE)
-add_library(batchmate::onednn ALIAS batchmate_onednn)
-target_include_directories(batchmate_onednn SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
-target_link_libraries(batchmate_onednn INTERFACE batchmate::batchmate ${DNNL_LIBRARY}
-                                                 $<TARGET_NAME_IF_EXISTS:OpenMP::OpenMP_CXX>)
+# Imported, so that a library which links it can be exported: whoever uses that finds this by find_package(batchmate).
+add_library(batchmate::onednn INTERFACE IMPORTED GLOBAL)
+target_include_directories(batchmate::onednn SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+target_link_libraries(batchmate::onednn INTERFACE batchmate::batchmate ${DNNL_LIBRARY})

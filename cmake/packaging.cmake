@@ -13,3 +13,4 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/batchmate-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/batchmate-config-version.cmake cmake/batchmate-onednn.cmake
               cmake/batchmate-cuda.cmake
         DESTINATION ${batchmate_config_dir})
+install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

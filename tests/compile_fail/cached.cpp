@@ -1,7 +1,7 @@
-// An evaluator that reads positions cannot be cached, and says so in one sentence, the first error.
+// An evaluator that does not read planes cannot be cached, and says so in one sentence, the first error.
 //
-// BAD UNIFORM: batchmate::cached: an evaluator that reads positions cannot be cached
-// BAD ROLLOUT: batchmate::cached: an evaluator that reads positions cannot be cached
+// BAD UNIFORM: batchmate::cached: an evaluator that does not read planes cannot be cached
+// BAD ROLLOUT: batchmate::cached: an evaluator that does not read planes cannot be cached
 #include <batchmate/eval/cached.hpp>
 #include <batchmate/eval/reference.hpp>
 #include <batchmate/eval/rollout.hpp>

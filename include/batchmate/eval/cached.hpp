@@ -137,8 +137,8 @@ class cached {
   }();
   static_assert(
       known_to_read_planes,
-      "batchmate::cached: an evaluator that reads positions cannot be cached, because equal rows need not be "
-      "equal positions");
+      "batchmate::cached: an evaluator that does not read planes cannot be cached, because rows are "
+      "told apart by their planes");
 
  public:
   /// Takes the evaluator. Throws `contract_error` unless there are entries.

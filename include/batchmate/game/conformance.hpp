@@ -125,7 +125,11 @@ class game_checker {
     if constexpr (game_with_text<G>)
       return G::name();
     else
+#ifdef __cpp_rtti
       return readable(typeid(G).name());
+#else
+      return "the game";
+#endif
   }
 
   void check_constants() const {

@@ -43,9 +43,22 @@ class table_at_the_end : public benchmark::ConsoleReporter {
       }
     }
     std::printf("\n");
+    for (Run const& run : all_) print_whole_job(run);
   }
 
  private:
+  /// How long 500,000 games take at the rate of the reference job.
+  static void print_whole_job(Run const& run) {
+    std::string const& name = run.run_name.function_name;
+    if (!name.starts_with("reference_job") || run.counters.empty()) return;
+    auto const found = run.counters.find("minutes_for_500000_games");
+    if (found == run.counters.end())
+      std::printf("%s: too few games were finished to say how long 500,000 take; more --steady_seconds\n",
+                  name.c_str());
+    else
+      std::printf("%s: 500,000 games in %.1f minutes\n", name.c_str(), static_cast<double>(found->second));
+  }
+
   std::vector<Run> all_;
 };
 

@@ -71,7 +71,7 @@ class campaign {
       end_runs();
       try {
         if (folder_) folder_->finish();
-      } catch (batchmate::error const&) {  // the first failure is the one to tell
+      } catch (...) {  // the first failure is the one to tell
       }
       throw;
     }

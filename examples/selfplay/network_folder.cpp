@@ -9,8 +9,22 @@
 #include <cstdio>
 #include <span>
 #include <system_error>
+#include <vector>
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// What a folder holds, as far as it can be read now; what cannot is looked for again later.
+std::vector<fs::path> files_in(fs::path const& folder) {
+  std::vector<fs::path> found;
+  std::error_code failed;
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed))
+    found.push_back(at->path());
+  return found;
+}
+
+}  // namespace
 
 network_folder::network_folder(std::string const& network) : folder_(network) {
   std::error_code none;
@@ -19,12 +33,12 @@ network_folder::network_folder(std::string const& network) : folder_(network) {
 
 std::optional<network_folder::stamp> network_folder::newest() const {
   std::optional<stamp> found;
-  std::error_code failed;
-  for (auto const& entry : fs::directory_iterator(folder_, failed)) {
-    if (entry.path().extension() != ".safetensors") continue;
-    auto const time = entry.last_write_time(failed);
-    if (failed) continue;  // it has just been taken away
-    stamp const now{time, entry.path()};
+  for (fs::path const& file : files_in(folder_)) {
+    if (file.extension() != ".safetensors") continue;
+    std::error_code gone;
+    auto const time = fs::last_write_time(file, gone);
+    if (gone) continue;  // it has just been taken away
+    stamp const now{time, file};
     if (!found || now > *found) found = now;
   }
   return found;
@@ -80,10 +94,10 @@ std::string keep_copy(fs::path const& file, fs::path const& run_folder, int netw
   batchmate::write_file_atomically(run_folder / name, parts);
   std::error_code failed;
   if (!unknown) fs::last_write_time(run_folder / name, time, failed);  // a resumed run looks for newer ones
-  for (auto const& entry : fs::directory_iterator(run_folder / copies, failed)) {
+  for (fs::path const& copy : files_in(run_folder / copies)) {
     int number = -1;
-    if (std::sscanf(entry.path().filename().c_str(), "%d", &number) == 1 && number < oldest_needed &&
-        entry.path().filename() == place_of_copy(number).filename())
+    if (std::sscanf(copy.filename().c_str(), "%d", &number) == 1 && number < oldest_needed &&
+        copy.filename() == place_of_copy(number).filename())
       drop_copy(run_folder, number);
   }
   return name.string();

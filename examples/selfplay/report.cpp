@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -43,6 +44,15 @@ std::string rate_text(double rate) {
 }
 
 std::string percent(double share) { return formatted("%.1f %%", 100 * share); }
+std::string share_text(std::int64_t part, std::int64_t of) {
+  return percent(static_cast<double>(part) / static_cast<double>(of));
+}
+
+/// A line can be written without waiting for whoever reads the stream: it may be stopped.
+bool takes_more(std::FILE* stream) {
+  pollfd one{fileno(stream), POLLOUT, 0};
+  return poll(&one, 1, 0) != 0;
+}
 
 /// The most memory that the process has held.
 std::size_t peak_bytes() {
@@ -158,6 +168,7 @@ void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes)
 }
 
 void note(std::FILE* to, std::string const& text) {
+  if (!takes_more(to)) return;
   bool const live = isatty(fileno(to)) == 1;
   std::fprintf(to, "%sselfplay: note: %s\n", live ? "\r\033[K" : "", text.c_str());
   send(to);
@@ -177,6 +188,8 @@ batchmate::statistics combined(std::vector<batchmate::statistics> const& runs, d
     all.episodes += s.episodes;
     all.rows += s.rows;
     all.in_flight += s.in_flight;
+    all.first_won += s.first_won;
+    all.drawn += s.drawn;
     all.resigned += s.resigned;
     all.played_through += s.played_through;
     all.saved += s.saved;
@@ -207,9 +220,15 @@ progress_lines::progress_lines(std::FILE* to, job const& wanted)
 void progress_lines::operator()(run_news const& now) {
   auto const &s = now.done, &before = before_.done;
   double const step = s.seconds - before.seconds;
+  if (step <= 0 || !takes_more(to_)) return;
   auto const rate = [&](auto count, auto counted_before) {
-    return step > 0 ? static_cast<double>(count - counted_before) / step : 0;
+    return static_cast<double>(count - counted_before) / step;
   };
+  batchmate::statistics lately;
+  lately.boards = s.boards - before.boards;
+  lately.batches = s.batches - before.batches;
+  lately.evaluator = s.evaluator.since(before.evaluator);
+  double const waited = s.waiting_share * s.seconds - before.waiting_share * before.seconds;
   bool const ends = episodes_ > 0;
   std::string const played = grouped(now.kept.episodes) + (ends ? "/" + grouped(episodes_) : "") + " games";
   std::vector<std::string> parts;
@@ -217,16 +236,12 @@ void progress_lines::operator()(run_news const& now) {
   parts.push_back(played);
   parts.push_back(rate_text(rate(s.episodes, before.episodes)) + " games/s");
   parts.push_back(rate_text(rate(s.boards, before.boards)) + " boards/s");
-  parts.push_back("batch " + rate_text(s.mean_batch()));
-  parts.push_back(formatted("overlap %.0f %%", 100 * (1 - s.waiting_share)));
+  parts.push_back("batch " + rate_text(lately.mean_batch()));
+  parts.push_back(formatted("waiting %.0f %%", 100 * std::clamp(waited / step, 0.0, 1.0)));
   parts.push_back(bytes_text(now.resident_bytes));
-  if (ends)
-    parts.push_back("ETA " + (s.episodes > 0
-                                  ? duration_text(static_cast<double>(episodes_ - now.kept.episodes) *
-                                                  s.seconds / static_cast<double>(s.episodes))
-                                  : "-"));
+  if (ends) parts.push_back("ETA " + (s.episodes > 0 ? duration_text(seconds_left(now)) : "-"));
   if (s.evaluator.busy_seconds > 0)
-    parts.push_back(formatted("device %.0f %%", 100 * s.evaluator.busy_seconds / s.seconds));
+    parts.push_back(formatted("device %.0f %%", 100 * lately.evaluator.busy_seconds / step));
   std::string line = joined(parts, "  ");
   std::size_t const width = live_ ? static_cast<std::size_t>(columns_of(to_) - 1) : line.size();
   if (line.size() > width) {  // without what the share of the games played says, too
@@ -238,6 +253,13 @@ void progress_lines::operator()(run_news const& now) {
   if (live_) line.resize(std::min(line.size(), width));
   std::fprintf(to_, live_ ? "\r%s\033[K" : "%s\n", line.c_str());
   send(to_);
+}
+
+/// As fast as so far. The games in flight count as half played.
+double progress_lines::seconds_left(run_news const& now) const {
+  double const halves = static_cast<double>(now.done.in_flight) / 2;
+  double const left = static_cast<double>(episodes_ - now.kept.episodes) - halves;
+  return std::max(0.0, left) * now.done.seconds / (static_cast<double>(now.done.episodes) + halves);
 }
 
 void progress_lines::clear() {
@@ -264,10 +286,15 @@ void print_summary(std::FILE* to, job const& wanted, run_result const& result) {
            (result.resumed > 0 ? ", " + grouped(result.resumed) + " of them by earlier processes" : ""));
   line("rows", grouped(kept.rows), "",
        kept.shards > 0 ? "in " + std::to_string(kept.shards) + " shards" : "");
+  if (s.episodes > 0)
+    line("game length", rate_text(static_cast<double>(s.rows) / static_cast<double>(s.episodes)), "moves",
+         share_text(s.first_won, s.episodes) + " won by who moved first, " + share_text(s.drawn, s.episodes) +
+             " drawn");
   if (s.resigned + s.played_through > 0)
     line("resigned", grouped(s.resigned), "games",
-         percent(s.wrong_resignations()) + " would have been wrong, of " + grouped(s.played_through) +
-             " that were played through");
+         s.played_through > 0 ? share_text(s.saved, s.played_through) + " would have been wrong, of " +
+                                    grouped(s.played_through) + " that were played through"
+                              : "none was played through to see whether that was right");
   line("boards", grouped(static_cast<std::int64_t>(s.boards)), "",
        rate_text(s.boards_per_second()) + " a second");
   line("simulations", grouped(static_cast<std::int64_t>(s.simulations)), "",
@@ -296,6 +323,7 @@ void write_summary(job const& wanted, run_result const& result) {
   if (wanted.summary.empty()) return;
   auto const& s = result.news.done;
   auto const& kept = result.news.kept;
+  auto const wrong = s.wrong_resignations();
   nlohmann::ordered_json const json{
       {"version", common::version},
       {"game", wanted.game},
@@ -311,9 +339,11 @@ void write_summary(job const& wanted, run_result const& result) {
       {"resumed_episodes", result.resumed},
       {"rows", kept.rows},
       {"shards", kept.shards},
+      {"first_won", s.first_won},
+      {"drawn", s.drawn},
       {"resigned", s.resigned},
       {"played_through", s.played_through},
-      {"wrong_resignations", s.wrong_resignations()},
+      {"wrong_resignations", wrong ? nlohmann::ordered_json(*wrong) : nlohmann::ordered_json()},
       {"boards", s.boards},
       {"simulations", s.simulations},
       {"batches", s.batches},

@@ -69,6 +69,8 @@ class progress_lines {
   void clear();
 
  private:
+  double seconds_left(run_news const& now) const;
+
   std::FILE* to_;
   std::int64_t episodes_;
   bool live_;

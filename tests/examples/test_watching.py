@@ -7,6 +7,7 @@ import math
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -246,6 +247,27 @@ class CommandTest(WatchTest):
         self.assertEqual((pod["args"][0], pod["args"][-1]), ("selfplay", "--resume"))
 
 
+class StoppedReaderTest(RunTest):
+    def test_a_reader_that_has_stopped_reading_keeps_no_run_from_its_end(self):
+        out = self.folder / "out"
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        process = subprocess.Popen([PROGRAM, "--game", "tictactoe", "--evaluator", "uniform", "--episodes", "0",
+                                    "--simulations", "20", "--threads", "1", "--progress", "0.002", "--out", out],
+                                   stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.STDOUT, env=environment())
+        self.addCleanup(process.kill)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)  # so that it is full soon
+        until(lambda: not select.select([], [writer], [], 0)[1], "a full pipe")
+        os.close(writer)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: any(name.startswith("rows-") for name in os.listdir(out)), "the last shard")
+        text = b""
+        while part := os.read(reader, 65536):
+            text += part
+        self.assertEqual(process.wait(), 143, text)
+        self.assertIn(b"games' hash", text)
+
+
 class TerminalTest(RunTest):
     def lines_at(self, columns):
         """What a run writes over and over on a terminal of that width."""
@@ -267,7 +289,7 @@ class TerminalTest(RunTest):
         return [line.removesuffix("\033[K") for line in re.findall(r"\r([^\r\n]*)", text.decode()) if "boards/s" in line]
 
     def test_the_line_of_progress_has_all_its_parts_on_eighty_columns(self):
-        parts = r" +\d+ %( +[\d,]+/20,000 games)? +\S+ games/s +\S+ boards/s +batch \S+ +overlap \d+ % +[\d.]+ \wi?B +ETA \S+"
+        parts = r" +\d+ %( +[\d,]+/20,000 games)? +\S+ games/s +\S+ boards/s +batch \S+ +waiting \d+ % +[\d.]+ \wi?B +ETA \S+"
         lines = self.lines_at(80)
         self.assertGreater(len(lines), 3)
         for line in lines:

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <semaphore>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace bm = batchmate;
@@ -64,7 +66,7 @@ TEST_CASE("episodes reach the sink in the order of their numbers, whatever order
   finish(8, 4);
   CHECK(seen == std::vector<std::int64_t>{2, 4, 6, 8});
   CHECK(plies == std::vector<std::size_t>{1, 2, 3, 4});
-  CHECK(episodes.count().finished == 4);
+  CHECK(episodes.count().episodes == 4);
   CHECK(episodes.count().rows == 10);
 }
 
@@ -122,7 +124,7 @@ TEST_CASE("the hash of all games does not depend on the order they finish in, bu
       auto e = played(number, number == 2 ? length : 2);
       episodes.finish(e);
     }
-    return episodes.count().hash;
+    return episodes.count().episodes_hash;
   };
   CHECK(hash({0, 1, 2}, 2) == hash({2, 0, 1}, 2));
   CHECK(hash({0, 1, 2}, 2) != hash({0, 1, 2}, 3));
@@ -199,7 +201,7 @@ TEST_CASE("episodes that are not admitted do not begin, nor do those skipped tak
   CHECK_FALSE(episodes.exhausted());
   CHECK(episodes.begin() == std::nullopt);
   CHECK(episodes.exhausted());
-  CHECK(episodes.count().begun == 3);
+  CHECK(episodes.count().in_flight == 1);
 }
 
 TEST_CASE("an episode that is given up is not in flight any more") {
@@ -207,5 +209,38 @@ TEST_CASE("an episode that is given up is not in flight any more") {
   bm::delivery<nim> episodes(options, plenty, [](bm::episode<nim> const&) {});
   for (int i = 0; i < 3; ++i) (void)episodes.begin();
   episodes.give_up();
-  CHECK(episodes.count().begun == 2);
+  CHECK(episodes.count().in_flight == 2);
+}
+
+TEST_CASE("what a run has done can be seen while the sink is at work") {
+  std::binary_semaphore entered{0}, looked{0};
+  bm::run_options const options = numbers(0, 1, 3);
+  bm::delivery<nim> episodes(options, plenty, [&](bm::episode<nim> const&) {
+    entered.release();
+    looked.acquire();
+  });
+  for (int i = 0; i < 3; ++i) (void)episodes.begin();
+  std::jthread const worker([&] {
+    auto first = played(0, 4);
+    episodes.finish(first);
+  });
+  entered.acquire();
+  CHECK(episodes.count().episodes == 1);
+  CHECK(episodes.count().rows == 4);
+  CHECK(episodes.count().in_flight == 2);
+  looked.release();
+}
+
+TEST_CASE("wins and draws are counted for whoever moved first") {
+  bm::run_options const options = numbers(0, 1, 6);
+  bm::delivery<nim> episodes(options, plenty, [](bm::episode<nim> const&) {});
+  std::int64_t number = 0;
+  for (float const outcome : {bm::win, bm::draw, bm::loss, bm::win, 0.5f, -0.5f}) {
+    (void)episodes.begin();
+    auto e = played(number++, 3);
+    for (std::size_t ply = 0; ply < 3; ++ply) e.samples[ply].outcome = ply % 2 == 0 ? outcome : -outcome;
+    episodes.finish(e);
+  }
+  CHECK(episodes.count().first_won == 3);
+  CHECK(episodes.count().drawn == 1);
 }

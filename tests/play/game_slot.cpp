@@ -209,7 +209,8 @@ TEST_CASE("games end where somebody resigns, but for the share that is played th
     CHECK(run.done.saved == saved);
     CHECK(run.done.rows == rows);
     CHECK(run.done.wrong_resignations() ==
-          (through > 0 ? static_cast<double>(saved) / static_cast<double>(through) : 0));
+          (through > 0 ? std::optional(static_cast<double>(saved) / static_cast<double>(through))
+                       : std::nullopt));
     auto const elsewhere = play_resigning(share, 3, 7);
     CHECK(elsewhere.done.episodes_hash == run.done.episodes_hash);
     CHECK(elsewhere.done.resigned == resigned);

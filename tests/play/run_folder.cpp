@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -23,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -331,6 +333,45 @@ TEST_CASE("an earlier run's data are refused, taken up or removed, as was asked"
   std::filesystem::remove(folder / "run.json");
   CHECK_THROWS_WITH_AS(bm::run_folder<G>(in(folder, earlier::resume), {}), doctest::Contains("is gone"),
                        bm::file_error);
+}
+
+TEST_CASE("a folder must be told what plays, and takes only games that begin where it was told") {
+  temporary_folder const folder;
+  for (auto const missing : {&bm::shard_settings::search, &bm::shard_settings::evaluator}) {
+    settings s = in(folder);
+    (s.shards.*missing).clear();
+    CHECK_THROWS_WITH_AS(bm::run_folder<G>(s, {}), doctest::Contains("must be the identities of what plays"),
+                         bm::contract_error);
+  }
+  G moved;
+  moved.play(3);
+  bm::run_folder<G> run(in(folder), {{moved}});
+  CHECK_THROWS_WITH_AS(run(games()[1]), doctest::Contains("episode 1 began at"), bm::contract_error);
+  CHECK(run.totals().episodes == 0);
+}
+
+TEST_CASE("a folder that is left does not wait for room on a full disk") {
+  temporary_folder const folder;
+  std::atomic<int> asked{0};
+  {
+    settings s = in(folder);
+    s.disk_full = [&](bm::disk_full_error const&) {
+      ++asked;
+      return true;
+    };
+    // /dev/full stands where the first shard's unfinished file would go.
+    bm::run_folder<G> run(s, {});
+    std::filesystem::create_symlink("/dev/full", folder / "rows-000000.safetensors.tmp");
+    for (auto const& e : games()) run(e);
+    while (asked == 0) std::this_thread::yield();
+  }
+  CHECK(asked > 0);
+  std::filesystem::remove(folder / "rows-000000.safetensors.tmp");
+  bm::run_folder<G> run(in(folder, earlier::resume), {});
+  for (auto const& e : games())
+    if (!run.has(e.number)) run(e);
+  run.finish();
+  CHECK(data(folder) == undisturbed());
 }
 
 TEST_CASE("two processes do not write to one folder") {

@@ -151,9 +151,15 @@ class evaluation_queue {
     {
       std::lock_guard lock(mutex_);
       expects(!closing_, "evaluation_queue: asked after it was closed");
-      for (int b = 0; b < rows.count; ++b)
-        requests_.push_back(
-            {rows.positions + b, rows.rows + b, rows.values + b, rows.priors_of(b), &ticket, now});
+      auto const before = static_cast<std::ptrdiff_t>(requests_.size());
+      try {
+        for (int b = 0; b < rows.count; ++b)
+          requests_.push_back(
+              {rows.positions + b, rows.rows + b, rows.values + b, rows.priors_of(b), &ticket, now});
+      } catch (...) {  // nobody will wait for those that are in
+        requests_.erase(requests_.begin() + before, requests_.end());
+        throw;
+      }
       open_ += rows.count > 0;
     }
     asked_.notify_one();

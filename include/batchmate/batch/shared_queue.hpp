@@ -25,7 +25,12 @@ class queued_evaluator {
   void submit(int slot, batch<G> const& rows) {
     evaluation_ticket& ticket = tickets_[static_cast<std::size_t>(slot)];
     ticket.open(rows.count);
-    queue_->enqueue(rows, ticket);
+    try {
+      queue_->enqueue(rows, ticket);
+    } catch (...) {
+      ticket.open(0);
+      throw;
+    }
   }
   void wait(int slot) { tickets_[static_cast<std::size_t>(slot)].wait(); }
   std::string identity() const { return inner_.identity(); }

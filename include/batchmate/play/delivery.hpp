@@ -2,6 +2,7 @@
 
 #include <batchmate/play/episode.hpp>
 #include <batchmate/play/options.hpp>
+#include <batchmate/play/statistics.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -52,7 +53,7 @@ class delivery {
       }
       std::int64_t const place = next_++;
       if (what == admission::play) {
-        ++begun_;
+        note_begun(1);
         return number;
       }
       waiting_[place];
@@ -68,29 +69,17 @@ class delivery {
   }
 
   /// An episode with a smaller number than this run's has been taken over from another run.
-  void take_over() {
-    std::lock_guard lock(mutex_);
-    ++begun_;
-  }
+  void take_over() { note_begun(1); }
 
   /// An episode that has begun will not be finished.
-  void give_up() {
-    std::lock_guard lock(mutex_);
-    --begun_;
-  }
+  void give_up() { note_begun(-1); }
 
   /// Takes a finished episode's contents, and no more memory for them than they need if they must wait for an older
   /// one; calls the sink for all that are due. What is left behind is empty and keeps its memory. A sink that has
   /// thrown is not called again.
   void finish(episode<G>& done) {
-    std::uint64_t const hash = numbered_hash(done);
+    note_finished(done);
     std::lock_guard lock(mutex_);
-    finished_ += 1;
-    rows_ += static_cast<std::int64_t>(done.samples.size());
-    resigned_ += done.resigned;
-    played_through_ += done.played_through;
-    saved_ += done.saved;
-    hash_ += hash;
     if (done.number < options_.first_episode) {  // another run's
       hand_over(done);
       return;
@@ -114,21 +103,33 @@ class delivery {
     waiting_.clear();
   }
 
-  /// Counts of a run.
-  struct totals {
-    std::int64_t begun;                            ///< episodes, without those given up
-    std::int64_t finished;                         ///< episodes
-    std::int64_t rows;                             ///< moves of the finished ones
-    std::uint64_t hash;                            ///< sum of theirs
-    std::int64_t resigned, played_through, saved;  ///< as `statistics` has them
-  };
-  /// What has been counted so far.
-  totals count() const {
-    std::lock_guard lock(mutex_);
-    return {begun_, finished_, rows_, hash_, resigned_, played_through_, saved_};
+  /// Counts of a run: `statistics` without what its workers count.
+  statistics count() const {
+    std::lock_guard lock(counting_);
+    return counted_;
   }
 
  private:
+  void note_begun(int episodes) {
+    std::lock_guard lock(counting_);
+    counted_.in_flight += episodes;
+  }
+
+  void note_finished(episode<G> const& done) {
+    std::uint64_t const hash = numbered_hash(done);
+    float const outcome = done.samples.empty() ? draw : done.samples.front().outcome;
+    std::lock_guard lock(counting_);
+    counted_.in_flight -= 1;
+    counted_.episodes += 1;
+    counted_.rows += static_cast<std::int64_t>(done.samples.size());
+    counted_.first_won += outcome > draw;
+    counted_.drawn += outcome == draw;
+    counted_.resigned += done.resigned;
+    counted_.played_through += done.played_through;
+    counted_.saved += done.saved;
+    counted_.episodes_hash += hash;
+  }
+
   bool is_exhausted() const { return ended_ || next_ == options_.episodes; }
 
   /// Goes on to the oldest episode that is not finished, handing over what waited for its turn.
@@ -149,18 +150,17 @@ class delivery {
     done.samples.clear();
   }
 
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // held while the sink is called
   run_options const& options_;
   std::size_t const most_waiting_;  // bytes
   std::function<void(episode<G> const&)> sink_;
   std::map<std::int64_t, finished_episode> waiting_;  // by place
   std::size_t waiting_bytes_ = 0;                     // of these
   std::int64_t next_ = 0, settled_ = 0;               // places: to begin next, oldest not finished
-  std::int64_t begun_ = 0, finished_ = 0, rows_ = 0;
-  std::int64_t resigned_ = 0, played_through_ = 0, saved_ = 0;
-  std::uint64_t hash_ = 0;
-  bool ended_ = false;   // `admit` said so
-  bool broken_ = false;  // the sink has thrown
+  bool ended_ = false;                                // `admit` said so
+  bool broken_ = false;                               // the sink has thrown
+  mutable std::mutex counting_;  // of its own, so that a sink which blocks does not keep anybody from looking
+  statistics counted_;
 };
 
 }  // namespace batchmate

@@ -77,6 +77,15 @@ class run_files {
   /// The oldest network that may be asked for again. Any thread may ask.
   int oldest_network() const { return oldest_network_.load(std::memory_order_relaxed); }
 
+  /// Throws `contract_error` for an episode that did not begin where the run's do: it could not be decoded.
+  void check_opening(episode<G> const& finished) const {
+    if (finished.samples.empty()) return;
+    G const expected = opening_(random_key{settings_.shards.seed}, finished.number);
+    std::string const found = finished.samples.front().position.to_text();
+    expects(found == expected.to_text(), "run_folder: episode ", finished.number, " began at ", found,
+            ", but by the folder's seed and openings at ", expected.to_text(),
+            "; they must be those of the self-play");
+  }
   /// The episode of a record. Throws `file_error` for what is no game.
   episode<G> decode(std::vector<std::byte> const& record) const {
     auto const opening = [this](std::int64_t number) {

@@ -2,6 +2,7 @@
 
 #include <batchmate/play/run_files.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -29,6 +30,13 @@ struct run_folder_totals {
 /// A sink that loses nothing: every finished episode goes to a journal at once, and shards of rows are cut from
 /// it in the order of episodes; see `run_files`.
 ///
+///     bm::run_folder<G> folder({.shards = {.folder = "out", .evaluator = e.identity(), .search = s.identity(), .seed = 7},
+///                               .before = bm::run_folder_settings::earlier::resume}, {});
+///     bm::self_play(G{}, s, bm::overlapped{}, e)
+///         .run({.episodes = 1000, .seed = 7, .in_order = false, .admit = [&](std::int64_t number) {
+///                 return folder.has(number) ? bm::admission::skip : bm::admission::play; }}, folder);
+///     folder.finish();
+///
 /// Whatever happens to the process, and however often, a later one that resumes the run goes on where the
 /// journal ends; the data are then the same, byte for byte, as those of an undisturbed run. Episodes may come in
 /// any order and from several threads (`run_options::in_order = false`); one thread of its own writes.
@@ -36,9 +44,10 @@ template <game_with_text G>
 class run_folder {
  public:
   /// Makes the folder ready, or takes up the run that is in it. `opening` is where games begin. Throws
-  /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched.
+  /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched; `contract_error`
+  /// for settings without the identities of search and evaluator.
   run_folder(run_folder_settings settings, openings<G> opening)
-      : settings_(std::move(settings)),
+      : settings_(checked(std::move(settings))),
         files_(settings_, std::move(opening)),
         found_(files_.progress()),
         phases_(files_.phases()) {
@@ -54,7 +63,11 @@ class run_folder {
   }
   run_folder(run_folder const&) = delete;
   run_folder& operator=(run_folder const&) = delete;
-  ~run_folder() { end_writer(); }
+  /// Writes what has come, but does not wait for room on a full disk.
+  ~run_folder() {
+    abandoned_ = true;
+    end_writer();
+  }
 
   /// What it can allocate, in bytes, beside the records of episodes that wait for an older one.
   static std::size_t bytes(run_folder_settings const& settings) {
@@ -87,11 +100,12 @@ class run_folder {
   std::size_t lost_bytes() const { return files_.lost_bytes(); }
 
   /// Takes a finished episode. Throws what went wrong with the files, now or before, and `contract_error` for
-  /// a game that ends with no value.
+  /// a game that ends with no value, or begins where the folder's settings do not say.
   void operator()(episode<G> const& finished) {
     float const value = finished.result();
     expects(value >= loss && value <= win, "game: episode ", finished.number, " ends with ", value,
             ", expected -1 to 1");
+    files_.check_opening(finished);
     std::int64_t const place = place_of(finished.number);
     auto const record = records::of(place, finished);
     std::uint64_t const hash = numbered_hash(finished);
@@ -182,6 +196,19 @@ class run_folder {
     return settings_.first_episode + settings_.stride * place;
   }
 
+  /// The settings, whose `disk_full` says to give up once nobody wants to wait for the files any more.
+  run_folder_settings checked(run_folder_settings settings) const {
+    expects(!settings.shards.search.empty() && !settings.shards.evaluator.empty(),
+            "run_folder: shards.search and shards.evaluator must be the identities of what plays, so that no "
+            "other "
+            "run is ever resumed");
+    if (settings.disk_full)
+      settings.disk_full = [this, wait = std::move(settings.disk_full)](disk_full_error const& full) {
+        return !abandoned_ && wait(full) && !abandoned_;
+      };
+    return settings;
+  }
+
   void count(episode<G> const& finished, std::uint64_t hash) {
     totals_.episodes += 1;
     totals_.rows += static_cast<std::int64_t>(finished.samples.size());
@@ -256,6 +283,7 @@ class run_folder {
     return true;
   }
 
+  std::atomic<bool> abandoned_{false};  // it is being destroyed
   run_folder_settings const settings_;
   run_files<G> files_;  // the writing thread's, while that runs
   // What was there before.

@@ -167,15 +167,7 @@ class running {
   }
 
   statistics count() const {
-    statistics s;
-    auto const totals = episodes_.count();
-    s.episodes = totals.finished;
-    s.rows = totals.rows;
-    s.resigned = totals.resigned;
-    s.played_through = totals.played_through;
-    s.saved = totals.saved;
-    s.in_flight = totals.begun - totals.finished;
-    s.episodes_hash = totals.hash;
+    statistics s = episodes_.count();
     s.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
     double search = 0, encoding = 0, evaluator = 0, waiting = 0;
     for (worker_counters const& c : counters_) {

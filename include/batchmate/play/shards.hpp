@@ -32,7 +32,7 @@ struct shard_settings {
   int max_rows = 65536;          ///< of one shard, at least the plies of the longest game
   std::string evaluator{};       ///< its identity
   std::string search{};          ///< its identity
-  std::uint64_t seed = 0;        ///< of the run
+  std::uint64_t seed = 1;        ///< of the run, as in `run_options`
   float horizon = 8;             ///< plies that the tensor `short_value` looks ahead, at least 1
   int first_shard = 0;           ///< the number of the first shard
   /// The identity of a run's network by its number; `evaluator` for all of them if not set.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace batchmate {
@@ -15,6 +16,8 @@ struct statistics {
   std::int64_t episodes = 0;        ///< games finished
   std::int64_t rows = 0;            ///< moves of these, one training row each
   std::int64_t in_flight = 0;       ///< games being played
+  std::int64_t first_won = 0;       ///< games that whoever moved first in them won
+  std::int64_t drawn = 0;           ///< games without a winner
   std::int64_t resigned = 0;        ///< games that ended by resignation
   std::int64_t played_through = 0;  ///< games in which somebody would have resigned, but was not let
   std::int64_t saved = 0;           ///< of these, those that the one who would have did not lose
@@ -36,9 +39,10 @@ struct statistics {
   double games_per_second() const { return per_second(static_cast<double>(episodes)); }
   /// New simulations a second.
   double simulations_per_second() const { return per_second(static_cast<double>(simulations)); }
-  /// The share of resignations that were wrong, as far as games that were played through tell; 0 if none was.
-  double wrong_resignations() const {
-    return played_through > 0 ? static_cast<double>(saved) / static_cast<double>(played_through) : 0;
+  /// The share of resignations that were wrong, as far as games that were played through tell; nothing if none was.
+  std::optional<double> wrong_resignations() const {
+    if (played_through == 0) return {};
+    return static_cast<double>(saved) / static_cast<double>(played_through);
   }
   /// Rows a batch, as the evaluator counted both if it did.
   double mean_batch() const {

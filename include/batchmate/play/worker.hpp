@@ -48,13 +48,14 @@ class worker {
   /// Plays until no episode is left.
   void run() {
     for (bool busy = true; busy;) {
-      busy = false;
-      idle_ = true;
+      busy = has_rows_ = closed_empty_ = false;
       for (share_of_group& g : groups_) busy |= step(g);
-      if (!busy || !idle_) continue;
+      if (!busy || has_rows_ || !closed_empty_) continue;
       // Nothing to do until another worker's game ends: leave it the processor.
       is_at(activity::awaiting_episodes);
+      std::uint64_t const begin = ticks();
       std::this_thread::sleep_for(std::chrono::microseconds(50));
+      counters_.waiting += ticks() - begin;
     }
     is_at(activity::ended);
   }
@@ -102,7 +103,8 @@ class worker {
     counters_.search += searched - waited;
     counters_.encoding += encoded - searched;
     counters_.evaluator += ticks() - encoded;
-    idle_ = idle_ && rows.used() == 0;
+    has_rows_ |= rows.used() > 0 || submitted > 0;
+    closed_empty_ |= submitted == 0;
     return true;
   }
 
@@ -112,6 +114,7 @@ class worker {
     batch<G> const answered = g.group->answered(index_, g.step);
     bool const stopping = run_.stop.stop_requested();
     std::size_t stopped_at = g.next_slot;
+    none_to_begin_ = false;
     for (std::size_t i = 0, s = g.next_slot; i < count; ++i, s = s + 1 == count ? 0 : s + 1) {
       game_slot<G, S>& slot = *g.slots[s];
       if (slot.waiting()) slot.absorb(answered, evaluator_);
@@ -132,10 +135,14 @@ class worker {
   void go_on(game_slot<G, S>& slot, row_range<G>& rows) {
     bool const leaving = run_.others.to && run_.others.to->is_open();
     for (;;) {
-      if (!slot.active() && !begin(slot)) return;
+      if (!slot.active() && (none_to_begin_ || !begin(slot))) {
+        none_to_begin_ = true;  // the other idle slots need not ask
+        return;
+      }
       bool const over = slot.advance(rows, counters_, leaving);
       if (over) {
         run_.episodes.finish(slot.finished());
+        none_to_begin_ = false;
       } else if (leaving && slot.between_moves()) {
         run_.others.to->leave(slot.leave());
         run_.episodes.give_up();
@@ -172,7 +179,10 @@ class worker {
   run_state<G> run_;
   worker_counters& counters_;
   std::vector<share_of_group> groups_;
-  bool idle_ = false;  // no group has had rows since the round began
+  bool none_to_begin_ = false;  // in this step, as far as is known
+  // Since the round began.
+  bool has_rows_ = false;      // some group has had rows, as far as this worker knows
+  bool closed_empty_ = false;  // it was the last to arrive in a step without any
 };
 
 }  // namespace batchmate

@@ -69,11 +69,12 @@ def kind_of(name):
     return name.split(":")[0]
 
 
-def take_up(folder, command):
-    """Makes a generation's folder; keeps what the same selfplay command began there, and removes what another did."""
-    text, begun = shlex.join(map(str, command)), folder / "selfplay.command"
+def take_up(folder, games):
+    """Makes a generation's folder; keeps what selfplay began there with the flags of the same games, and removes
+    what it did with others."""
+    text, begun = shlex.join(map(str, games)), folder / "selfplay.flags"
     if folder.exists() and not (begun.exists() and begun.read_text() == text):
-        print(f"{folder}: was begun by another selfplay command; its games are removed and played anew", flush=True)
+        print(f"{folder}: was begun with other flags for selfplay; its games are removed and played anew", flush=True)
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
     begun.write_text(text)
@@ -174,7 +175,7 @@ class Loop:
         self.seconds += took
         self.save()
         return {"generation": self.generation, "minutes": round(self.seconds / 60, 2), "games": played["episodes"],
-                "rows": played["rows"], **some_of(played, RESIGNATIONS),
+                "rows": played["rows"], **some_of(played, () if played.get("resumed_episodes") else RESIGNATIONS),
                 "boards_per_second": round(played["boards_per_second"]),
                 "play_seconds": round(play_seconds, 1), "train_seconds": round(train_seconds, 1),
                 "measure_seconds": round(took - play_seconds - train_seconds, 1),
@@ -185,12 +186,13 @@ class Loop:
     def play(self, folder):
         """Plays a generation's games into the folder, or the rest of them; returns the program's summary."""
         flags, summary = self.flags, folder / "selfplay.json"
-        command = [flags.programs / "selfplay", "--game", flags.game, "--network", self.network(self.generation),
-                   "--evaluator", flags.evaluator, "--search", flags.search, "--simulations", flags.simulations,
-                   *given("--games", flags.games), "--episodes", flags.episodes,
-                   "--seed", flags.seed + self.generation, "--out", folder, "--resume",
-                   "--summary", summary, *given("--threads", flags.threads), *shlex.split(flags.selfplay_flags)]
-        take_up(folder, command)
+        games = ["--game", flags.game, "--evaluator", flags.evaluator, "--search", flags.search,
+                 "--simulations", flags.simulations, "--episodes", flags.episodes,
+                 "--seed", flags.seed + self.generation, *shlex.split(flags.selfplay_flags)]
+        take_up(folder, games)
+        command = [flags.programs / "selfplay", *games, "--network", self.network(self.generation),
+                   *given("--games", flags.games), *given("--threads", flags.threads),
+                   "--out", folder, "--resume", "--summary", summary]
         return run_program(command, folder / "selfplay.log", summary)
 
     def evaluate(self, folder):

@@ -1,5 +1,6 @@
 """What a run says for machines: lines of JSON and Prometheus' text, with just the fields of docs/running.md."""
 
+import contextlib
 import fcntl
 import importlib.util
 import json
@@ -253,15 +254,22 @@ class StoppedReaderTest(RunTest):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         process = subprocess.Popen([PROGRAM, "--game", "tictactoe", "--evaluator", "uniform", "--episodes", "0",
-                                    "--simulations", "20", "--threads", "1", "--progress", "0.002", "--out", out],
+                                    "--simulations", "400", "--threads", "1", "--progress", "0.1", "--out", out],
                                    stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.STDOUT, env=environment())
         self.addCleanup(process.kill)
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)  # so that it is full soon
-        until(lambda: not select.select([], [writer], [], 0)[1], "a full pipe")
-        os.close(writer)
-        process.send_signal(signal.SIGTERM)
-        until(lambda: any(name.startswith("rows-") for name in os.listdir(out)), "the last shard")
         text = b""
+        while b"games/s" not in text:  # until it plays
+            text += os.read(reader, 65536)
+        own = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)  # the program's end goes on to block
+        os.close(writer)
+        for size in [4096, 1]:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(own, b"." * size)
+        os.close(own)
+        time.sleep(0.5)  # some lines
+        process.send_signal(signal.SIGTERM)
+        until(lambda: (out / "rows-000000.safetensors").exists(), "what was played")
         while part := os.read(reader, 65536):
             text += part
         self.assertEqual(process.wait(), 143, text)

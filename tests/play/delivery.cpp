@@ -180,7 +180,7 @@ TEST_CASE("out of order, every episode reaches the sink as it finishes") {
   CHECK(seen == std::vector<std::int64_t>{2, 1, 0});
 }
 
-TEST_CASE("episodes that are not admitted do not begin, nor do those skipped take memory") {
+TEST_CASE("episodes that are not admitted do not begin, nor do those skipped count as waiting") {
   bm::run_options options = numbers(0, 1, 10);
   options.admit = [](std::int64_t number) {
     return number == 7 ? bm::admission::end : number % 2 == 0 ? bm::admission::skip : bm::admission::play;

@@ -1,4 +1,5 @@
 // What `self_play::memory` says before a run, against what the run allocates.
+#include <batchmate/batch/evaluation_queue.hpp>
 #include <batchmate/batch/lockstep.hpp>
 #include <batchmate/batch/overlapped.hpp>
 #include <batchmate/eval/any_evaluator.hpp>
@@ -31,8 +32,10 @@ namespace bm = batchmate;
 namespace {
 
 std::atomic<std::size_t> held{0}, most{0};  // bytes from operator new, now and at the most
+thread_local bool none_left = false;        // so that a thread gets no more
 
 void* take(std::size_t bytes, std::size_t alignment) {
+  if (none_left) throw std::bad_alloc();
   void* const at = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (!at) throw std::bad_alloc();
   std::size_t const now = held += malloc_usable_size(at);
@@ -131,6 +134,61 @@ TEST_CASE("memory() is a bound where many short games wait for the end of a long
   opening.positions[0] = {};
   check_bound<G>(bm::puct{.simulations = 150, .noise_fraction = 0, .temperature = 0},
                  bm::lockstep{.games = 16}, 1, bm::uniform{}, opening, 1000);
+}
+
+TEST_CASE("episodes are bounded where all of them are long and wait for one that does not end") {
+  using G = bm::connect4;
+  constexpr std::size_t games = 16, longest = G::max_plies * sizeof(bm::sample<G>);
+  std::size_t const most_waiting = games * bm::delivery<G>::bytes_of(G::max_plies);
+  for (int const plies : {G::max_plies, 7})
+    for (bool const in_order : {true, false}) {
+      bm::run_options const options{.episodes = 10'000, .in_order = in_order};
+      std::size_t const before = most = held.load();
+      std::vector<std::vector<bm::sample<G>>> of_the_sink;
+      bm::delivery<G> episodes(options, most_waiting,
+                               [&](bm::episode<G> const& e) { of_the_sink.push_back(e.samples); });
+      std::vector<bm::episode<G>> slots(games);
+      for (bool more = true; more;) {
+        more = false;
+        for (bm::episode<G>& slot : slots) {
+          auto const number = episodes.begin();
+          if (!number) continue;
+          slot.number = *number;
+          slot.samples.reserve(G::max_plies);
+          more = true;
+        }
+        for (std::size_t s = 1; s < games; ++s) {  // the first one does not end
+          if (slots[s].samples.capacity() == 0) continue;
+          slots[s].samples.resize(static_cast<std::size_t>(plies));
+          episodes.finish(slots[s]);
+        }
+      }
+      CAPTURE(plies);
+      CAPTURE(in_order);
+      CHECK(most - before <= (games + 1) * longest + most_waiting + games * 512);
+      CHECK(most - before > most_waiting);
+    }
+}
+
+TEST_CASE("a queue that gets no memory for a request says so, and goes on without it") {
+  using G = bm::connect4;
+  bm::evaluation_queue<G, bm::uniform> queue(bm::uniform{});
+  bm::uniform evaluator;
+  bm::batch_buffer<G> buffer(evaluator, 1000);
+  for (int b = 0; b < 1000; ++b) buffer.rows()[b].legal = G{}.legal_actions();
+  bm::evaluation_ticket ticket;
+  ticket.open(1000);
+  bool thrown = false;
+  none_left = true;
+  try {
+    queue.enqueue(buffer.view(0, 1000), ticket);
+  } catch (std::bad_alloc const&) {
+    thrown = true;
+  }
+  none_left = false;
+  CHECK(thrown);
+  CHECK(queue.evaluate(G{}).value == 0);
+  CHECK(queue.report().rows == 1);
 }
 
 TEST_CASE("memory() knows what a network needs") {

@@ -257,7 +257,7 @@ class LoopRuns(unittest.TestCase):
         self.assertEqual([self.run_loop("--generations", "1")[0] for _ in range(2)], [1, 1])
         (self.folder / "break-selfplay").unlink()
         status, out, _ = self.run_loop("--generations", "1", "--lr", "0.002", "--episodes", "6")  # other games
-        anew = f"{self.folder / 'work' / 'generation-000'}: was begun by another selfplay command; its games are removed"
+        anew = f"{self.folder / 'work' / 'generation-000'}: was begun with other flags for selfplay; its games are removed"
         self.assertEqual((status, out.count(anew), out.count("played anew")), (0, 1, 1))
         (self.folder / "break-match").touch()
         self.run_loop("--generations", "2")

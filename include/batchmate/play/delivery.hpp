@@ -20,7 +20,8 @@ namespace batchmate {
 ///
 /// In order, an episode waits here until all before it are finished; out of order, whoever orders them may keep it
 /// as long. Either way none begins while those that wait take more than `most_waiting` bytes, so that memory is
-/// bounded, while many short games may overtake a long one.
+/// bounded, while many short games may overtake a long one. Those that finish meanwhile take the memory that they
+/// were made in, or give it back.
 template <game G>
 class delivery {
   /// One that waits for an older one, or has been skipped.
@@ -74,9 +75,9 @@ class delivery {
   /// An episode that has begun will not be finished.
   void give_up() { note_begun(-1); }
 
-  /// Takes a finished episode's contents, and no more memory for them than they need if they must wait for an older
-  /// one; calls the sink for all that are due. What is left behind is empty and keeps its memory. A sink that has
-  /// thrown is not called again.
+  /// Takes a finished episode's contents; if they must wait for an older one, with no more memory than they need. Calls
+  /// the sink for all that are due. What is left behind is empty, and keeps its memory if another may begin. A sink
+  /// that has thrown is not called again.
   void finish(episode<G>& done) {
     note_finished(done);
     std::lock_guard lock(mutex_);
@@ -85,13 +86,19 @@ class delivery {
       return;
     }
     std::int64_t const place = (done.number - options_.first_episode) / options_.stride;
+    bool const has_room = waiting_bytes_ <= most_waiting_;
+    bool const must_wait = options_.in_order && place != settled_;
     finished_episode& mine = waiting_[place];
-    waiting_bytes_ += mine.bytes = bytes_of(done.samples.size());
-    if (options_.in_order && place != settled_) mine.kept = done;
-    if (mine.kept)
-      done.samples.clear();
-    else
+    mine.bytes = bytes_of(must_wait && !has_room ? done.samples.capacity() : done.samples.size());
+    waiting_bytes_ += mine.bytes;
+    if (!must_wait)
       hand_over(done);
+    else if (has_room)
+      mine.kept = done;
+    else
+      mine.kept = std::move(done);
+    done.samples.clear();
+    if (!has_room) done.samples.shrink_to_fit();
     settle();
   }
 

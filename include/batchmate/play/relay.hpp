@@ -15,7 +15,8 @@ namespace batchmate {
 template <game G>
 class relay {
  public:
-  /// From here on games leave the ending run at their next move.
+  /// From here on games leave the ending run at their next move. To be called by its `run_options::admit`, as it
+  /// returns `admission::end`.
   void open() { open_.store(true, std::memory_order_release); }
   bool is_open() const { return open_.load(std::memory_order_acquire); }  ///< `open` was called
   /// The ending run is over: nothing comes any more.

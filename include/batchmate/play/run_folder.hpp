@@ -30,8 +30,9 @@ struct run_folder_totals {
 /// A sink that loses nothing: every finished episode goes to a journal at once, and shards of rows are cut from
 /// it in the order of episodes; see `run_files`.
 ///
-///     bm::run_folder<G> folder({.shards = {.folder = "out", .evaluator = e.identity(), .search = s.identity(), .seed = 7},
-///                               .before = bm::run_folder_settings::earlier::resume}, {});
+///     bm::run_folder<G> folder(
+///         {.shards = {.folder = "out", .evaluator = e.identity(), .search = s.identity(), .seed = 7},
+///          .before = bm::run_folder_settings::earlier::resume}, {});
 ///     bm::self_play(G{}, s, bm::overlapped{}, e)
 ///         .run({.episodes = 1000, .seed = 7, .in_order = false, .admit = [&](std::int64_t number) {
 ///                 return folder.has(number) ? bm::admission::skip : bm::admission::play; }}, folder);
@@ -47,7 +48,7 @@ class run_folder {
   /// `file_error`: it cannot be written, belongs to another run or process, or is not to be touched; `contract_error`
   /// for settings without the identities of search and evaluator.
   run_folder(run_folder_settings settings, openings<G> opening)
-      : settings_(checked(std::move(settings))),
+      : settings_(prepared(std::move(settings))),
         files_(settings_, std::move(opening)),
         found_(files_.progress()),
         phases_(files_.phases()) {
@@ -69,7 +70,8 @@ class run_folder {
     end_writer();
   }
 
-  /// What it can allocate, in bytes, beside the records of episodes that wait for an older one.
+  /// What it can allocate, in bytes, beside the records of episodes that wait for an older one. Those that it takes up
+  /// from an earlier process come on top; they are in memory when the constructor returns.
   static std::size_t bytes(run_folder_settings const& settings) {
     std::size_t const records = static_cast<std::size_t>(settings.shards.max_rows) * record_bytes;
     return row_writer<G>::bytes(settings.shards) + 2 * most_queued + (settings.disk_full ? records : 0);
@@ -197,11 +199,10 @@ class run_folder {
   }
 
   /// The settings, whose `disk_full` says to give up once nobody wants to wait for the files any more.
-  run_folder_settings checked(run_folder_settings settings) const {
+  run_folder_settings prepared(run_folder_settings settings) const {
     expects(!settings.shards.search.empty() && !settings.shards.evaluator.empty(),
-            "run_folder: shards.search and shards.evaluator must be the identities of what plays, so that no "
-            "other "
-            "run is ever resumed");
+            "run_folder: shards.search and shards.evaluator must be the identities of what plays, so "
+            "that no other run is ever resumed");
     if (settings.disk_full)
       settings.disk_full = [this, wait = std::move(settings.disk_full)](disk_full_error const& full) {
         return !abandoned_ && wait(full) && !abandoned_;

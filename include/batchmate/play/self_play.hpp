@@ -40,7 +40,7 @@ class self_play {
     auto const times = [](std::int64_t n, std::size_t bytes) { return static_cast<std::size_t>(n) * bytes; };
     memory_plan m;
     m.trees = times(l.plan.games, game_slot<G, S>::bytes(search_));
-    m.episodes = times(l.plan.games, G::max_plies * sizeof(sample<G>)) + most_waiting(l);
+    m.episodes = times(l.plan.games + 1, G::max_plies * sizeof(sample<G>)) + most_waiting(l);
     m.batches = times(2 * l.batches(), batch_buffer<G>::bytes(l.rows_per_batch));
     m.evaluator = times(l.evaluators, memory_bytes(evaluator_, l.reserve(layout_of<G>())));
     return m;
@@ -72,7 +72,8 @@ class self_play {
     return {policy_.plan(threads), threads, search_.max_rows(), is_shared(evaluator_)};
   }
 
-  /// Bytes of finished episodes that wait for an older one: as many of the longest as are in flight, or more shorter ones.
+  /// Bytes of finished episodes that wait for an older one before none begins: as many of the longest as are in flight,
+  /// or more shorter ones. The last to come in may exceed it.
   static std::size_t most_waiting(run_layout const& l) {
     return static_cast<std::size_t>(l.plan.games) * delivery<G>::bytes_of(G::max_plies);
   }

@@ -25,10 +25,10 @@ struct statistics {
   std::uint64_t simulations = 0;    ///< new simulations, of moves that have been made
   std::uint64_t batches = 0;        ///< batches evaluated
   double seconds = 0;               ///< wall time
-  double search_share = 0;          ///< share of the workers' time spent in search and game rules
+  double search_share = 0;          ///< share of the workers' time, until they end, in search and game rules
   double encoding_share = 0;        ///< share spent packing positions
   double evaluator_share = 0;  ///< share spent in the evaluator's submit: all its work if it runs on the host
-  double waiting_share = 0;    ///< share spent waiting for an evaluator or for other workers
+  double waiting_share = 0;    ///< share spent waiting for an evaluator, other workers or a game to begin
   std::size_t planned_bytes = 0;    ///< memory predicted before the run
   std::uint64_t episodes_hash = 0;  ///< of the moves, targets and values of all games, in whatever order
   evaluator_report evaluator;       ///< what the evaluators counted themselves

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Callable, Optional, Sequence
 
+import tensors
 from rows import Board, Shard
 from tensors import TensorFileError
 
@@ -22,6 +23,7 @@ class Part:
     number: int  # of the shard in its folder
     first: int
     last: int
+    written: Optional[Sequence[int]] = None  # of a shard that is not final: its size and time, as it may be written anew
 
 
 def find(data, missing_ok=False):
@@ -47,10 +49,9 @@ def find(data, missing_ok=False):
 def signature_of(path):
     """What changes when a file is written to; None if it is gone."""
     try:
-        state = os.stat(path)
+        return tensors.signature(os.stat(path))
     except OSError:
         return None
-    return state.st_size, state.st_mtime_ns
 
 
 @dataclass(eq=False)
@@ -121,37 +122,40 @@ class Folders:
             if path in known:
                 continue
             enough = limited and (count == self.newest_rows or len(parts) == self.newest_shards)
-            rows = 0 if enough else self.rows_of(path, suspects)
+            rows, written = (0, None) if enough else self.rows_of(path, suspects)
             if rows is None:
                 continue
             known.add(path)
             room = self.newest_rows - count if limited and self.newest_rows else rows
             first = max(0, rows - room)
             if rows > first:
-                parts.append(Part(path, number, first, rows))
+                parts.append(Part(path, number, first, rows, written))
                 count += rows - first
         return parts[::-1]
 
     def rows_of(self, path, suspects):
-        """The number of rows in a shard; 0 if it is bad; None if it is not final, or bad but not unchanged for long."""
+        """The number of rows in a shard, and `Part.written`. The number is 0 if the shard is bad; None if it is not final,
+        or bad but not unchanged for long, where `suspects` is given."""
         signature = signature_of(path)
         try:
             with self.opened(path) as shard:
-                return shard.count if shard.final or suspects is None else None
+                if shard.final:
+                    return shard.count, None
+                return shard.count if suspects is None else None, shard.file.signature()
         except TensorFileError as problem:
             if suspects is not None and signature is None:  # gone, as what is not final goes when its run is resumed?
                 listed = [there for there, _ in find(self.data, missing_ok=True)]
                 if path not in listed or signature_of(path) is not None:
-                    return None
+                    return None, None
             if suspects is not None and signature is not None:
                 before, since = suspects.get(path, (None, 0))
                 if before != signature:
                     suspects[path] = (signature, time.monotonic())
-                    return None
+                    return None, None
                 if time.monotonic() - since < self.patience:
-                    return None
+                    return None, None
             self.bad(problem)
-            return 0
+            return 0, None
 
     def opened(self, path):
         """A shard, which must be of the same game as the others."""

@@ -102,16 +102,36 @@ def printed(line):
 
 
 def locked(folder):
-    """Makes a folder and keeps other loops out of it until the file that it returns is closed."""
+    """Makes a folder and keeps other processes out of it until the file that it returns is closed."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / ".lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as problem:
         lock.close()
-        raise ProgramError(f"{folder}: is in use by another loop") from problem
+        raise ProgramError(f"{folder}: is in use by another process") from problem
     os.register_at_fork(after_in_child=lock.close)  # a loader's workers outlive a loop that is killed
     return lock
+
+
+def take_up_training(checkpoint, flags, counts):
+    """A model, its optimizer and the state beside them: a checkpoint's, which must be of the flags' game and sizes and
+    of a program that counts `counts`; or random weights and no state where there is no checkpoint."""
+    train.prepare_torch(flags)
+    wanted, state = (flags.board, train.architecture_of(flags)), None
+    if checkpoint.exists():
+        model, state = networks.load_checkpoint(checkpoint, flags.device)
+        found = (model.board, model.architecture)
+        if found != wanted:
+            raise TensorFileError(f"{checkpoint}: holds {found}, but the flags ask for {wanted}")
+        if counts not in state:
+            raise TensorFileError(f"{checkpoint}: is another program's: it names no {counts}")
+    else:
+        model = Network(*wanted).to(flags.device)
+    optimizer = train.make_optimizer(model)
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+    return model, optimizer, state
 
 
 class Loop:
@@ -119,33 +139,12 @@ class Loop:
 
     def __init__(self, flags):
         self.flags, self.work = flags, Path(flags.work)
-        train.prepare_torch(flags)
         self.checkpoint = self.work / "checkpoint.pt"
-        self.generation, self.seconds = 0, 0.0
-        if self.checkpoint.exists():
-            self.restore()
-        else:
-            self.begin()
-
-    def begin(self):
-        """Generation 0: random weights."""
-        self.model = Network(self.flags.board, train.architecture_of(self.flags)).to(self.flags.device)
-        self.optimizer = train.make_optimizer(self.model)
-        networks.export(self.model, self.network(0))
-        self.save()
-
-    def restore(self):
-        """Goes on from the work folder, which must be of the same game and sizes."""
-        self.model, state = networks.load_checkpoint(self.checkpoint, self.flags.device)
-        wanted = (self.flags.board, train.architecture_of(self.flags))
-        found = (self.model.board, self.model.architecture)
-        if found != wanted:
-            raise TensorFileError(f"{self.checkpoint}: holds {found}, but the flags ask for {wanted}")
-        if "generation" not in state:
-            raise TensorFileError(f"{self.checkpoint}: is train.py's, not of a loop: it names no generation")
-        self.optimizer = train.make_optimizer(self.model)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generation, self.seconds = state["generation"], state["seconds"]
+        self.model, self.optimizer, state = take_up_training(self.checkpoint, flags, "generation")
+        self.generation, self.seconds = (state["generation"], state["seconds"]) if state else (0, 0.0)
+        if not state:
+            networks.export(self.model, self.network(0))
+            self.save()
 
     def save(self):
         """Writes the checkpoint that makes a generation count, whose network is there."""
@@ -262,12 +261,18 @@ def run(flags):
     print(f"{flags.out}: generation {loop.generation}", flush=True)
 
 
+def add_game_flags(parser):
+    """What `board_from` reads."""
+    add = parser.add_argument
+    add("--game", required=True, help="connect4, hex7, othello, go9, ...; with --board a game of your own programs")
+    add("--board", metavar="P,H,W,G,A", help="planes, rows, columns, globals and actions of a game that does not ship")
+
+
 def parse_flags(arguments):
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--game", required=True, help="connect4, hex7, othello, go9, ...; with --board a game of your own programs")
-    add("--board", metavar="P,H,W,G,A", help="planes, rows, columns, globals and actions of a game that does not ship")
+    add_game_flags(parser)
     add("--work", required=True, metavar="FOLDER", help="where everything is kept; an earlier run there goes on")
     add("--out", required=True, metavar="FILE", help="where the newest network goes")
     add("--minutes", type=amount, metavar="M", help="begin no generation that would end after M, earlier runs counted")
@@ -318,20 +323,26 @@ def board_from(flags, parser):
         return parser.error(f"--board {flags.board}: expected five numbers, say 2,6,7,0,7")
 
 
-def main(arguments=None):
-    """Exit status 0; 1 with the reason on standard error; 2 for bad flags; 130 when interrupted."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which ends the program under way, too
+def run_guarded(program, parse, run, arguments):
+    """Runs a program in its work folder. Exit status 0; 1 with the reason on standard error; 2 for bad flags; 130 when
+    interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which ends a program under way, too
     try:
-        flags = parse_flags(arguments)
+        flags = parse(arguments)
         with locked(Path(flags.work)):
             run(flags)
     except (ProgramError, TensorFileError, OSError) as problem:
-        print(f"loop.py: {problem}", file=sys.stderr)
+        print(f"{program}: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("loop.py: interrupted; the same command goes on from there", file=sys.stderr)
+        print(f"{program}: interrupted; the same command goes on from there", file=sys.stderr)
         return 130
     return 0
+
+
+def main(arguments=None):
+    """The exit status."""
+    return run_guarded("loop.py", parse_flags, run, arguments)
 
 
 if __name__ == "__main__":

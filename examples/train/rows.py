@@ -196,6 +196,11 @@ class Shard:
         for name, array in rows.items():
             if array.dtype == np.float32 and not np.isfinite(array).all():
                 raise TensorFileError(f"{self.path}: {name}: holds numbers that are not finite")
+        for name in ("value", "outcome", "short_value"):
+            if (np.abs(rows[name]) > 1.001).any():
+                raise TensorFileError(f"{self.path}: {name}: holds numbers beyond -1 to 1")
+        if (np.abs(rows["policy"].sum(1) - 1) > 0.02).any() or (rows["policy"] < 0).any():
+            raise TensorFileError(f"{self.path}: policy: holds rows that are negative or do not sum to 1")
         rows["network"] = self.networks[self.network_indices(first, last)]
         return rows
 

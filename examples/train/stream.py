@@ -12,7 +12,8 @@ A batch is a dict of tensors:
     value_target   (B) float32              the game's result, with shares `value_mix` of the search's value and
                                             `short_mix` of its values some plies on
     wdl_target     (B, 3) float32           the same as chances of win, draw and loss
-    policy_weight  (B) float32              of the row in the policy's loss; 0 where the search was a cheap one
+    policy_weight  (B) float32              of the row in the policy's loss; 0 where the search was a cheap one that
+                                            `surprise_weights` does not count
     value_weight   (B) float32              of the row in the value's loss; with `surprise_share` by `surprise_weights`
     value, outcome (B) float32              what `value_target` is mixed from, with
     short_value    (B) float32              which is `value` where a shard has none
@@ -73,8 +74,9 @@ class Stream(Folders, IterableDataset):
     is written meanwhile.
 
     `Loader` is the easy way to iterate. With a `DataLoader` of one's own: `batch_size=None`, and `epoch` to be set
-    before each pass. Workers share the rows by shard number and position, so that they need not see the same files.
-    The same files, settings and number of workers give the same batches, unless `follow` is set.
+    before each pass. A Loader's workers share the rows at random. Others, and with `follow` all, look for shards by
+    themselves and may not see the same: they share the rows by shard number and position. The same files, settings
+    and number of workers give the same batches, unless `follow` is set.
 
     In memory are at most `window` rows, packed, and for every worker a few times `piece` rows and the batches under
     way. With `follow`, the last `window` rows are held back until more come or the pass ends, and workers take turns:
@@ -100,10 +102,11 @@ class Stream(Folders, IterableDataset):
 
     def __iter__(self):
         info = get_worker_info()
-        return self.batches(None if self.follow else self.parts(), *((info.id, info.num_workers) if info else (0, 1)))
+        return self.batches(None, *((info.id, info.num_workers) if info else (0, 1)))
 
     def batches(self, parts, worker=0, workers=1, skip=0):
-        """The batches of one of the workers but for the first `skip`; `parts` is not used with `follow`."""
+        """The batches of one of the workers but for the first `skip`, of `parts` that are the same for all of them, or
+        of what this one finds."""
         window = Window(-(-self.window // workers), np.random.default_rng([self.seed, self.epoch, worker, workers]))
         packed = rebatched(self.shuffled(parts, window, worker, workers), self.batch, self.drop_last)
         for number, rows in enumerate(packed):
@@ -114,9 +117,11 @@ class Stream(Folders, IterableDataset):
         """Packed rows in their final order, some at a time."""
         random = np.random.default_rng([self.seed, self.epoch])  # the same in every worker
         trainer = multiprocessing.parent_process() if get_worker_info() else None
-        for some in self.followed(trainer) if self.follow else [parts]:
-            for piece in self.pieces(some, random):
-                if (piece.number + piece.first // self.piece) % workers == worker:
+        found = [parts] if parts is not None else self.followed(trainer) if self.follow else [self.parts()]
+        for some in found:
+            for turn, piece in enumerate(self.pieces(some, random)):
+                share = turn if parts is not None else piece.number + piece.first // self.piece
+                if share % workers == worker:
                     rows = self.read(piece)
                     if rows is not None:
                         yield from window.put(rows)
@@ -135,14 +140,16 @@ class Stream(Folders, IterableDataset):
         """The packed rows of a piece with their weights; None if they are bad."""
         try:
             with self.opened(piece.path) as shard:
+                if piece.written is not None and shard.file.signature() != tuple(piece.written):
+                    raise TensorFileError(f"{piece.path}: was written anew since this pass began")
                 rows = shard.read(piece.first, piece.last)
         except TensorFileError as problem:
             self.bad(problem)
             return None
         full, surprise = rows.pop("full") != 0, np.maximum(rows.pop("surprise"), 0)
-        by_surprise = surprise_weights(surprise, full)
-        rows["value_weight"] = np.float32(1 - self.surprise_share + self.surprise_share * by_surprise)
-        rows["policy_weight"] = rows["value_weight"] * full
+        even, by_surprise = 1 - self.surprise_share, self.surprise_share * surprise_weights(surprise, full)
+        rows["value_weight"] = np.float32(even + by_surprise)
+        rows["policy_weight"] = np.float32(even * full + by_surprise)
         return rows
 
     def tensors(self, rows):
@@ -159,15 +166,14 @@ class Stream(Folders, IterableDataset):
 def surprise_weights(surprise, full):
     """Weights (n) in proportion to the surprise (n) of full searches, whose number they sum to.
 
-    A cheap search, whose target is coarse, counts only for what is beyond 1.5 times the mean surprise of the full ones:
-    the rule of KataGo (`policySurpriseDataWeight` in its cpp/program/play.cpp; docs/KataGoMethods.md, "Policy Surprise
-    Weighting"). All weights are 1 where no search was full, or none surprised.
+    A cheap search, whose target is coarse, counts only for what is beyond 1.5 times the mean surprise of the full ones,
+    and then for the policy, too: the rule of KataGo (`policySurpriseDataWeight` in its cpp/program/play.cpp; docs/KataGoMethods.md, "Policy Surprise
+    Weighting"). Where no search was full, or none surprised, full ones have 1 and others 0.
     """
-    if not full.any():
-        return np.ones(len(surprise))
+    if not surprise[full].any():
+        return full.astype(np.float32)
     counted = np.where(full, surprise, np.maximum(surprise - 1.5 * surprise[full].mean(), 0))
-    total = counted.sum()
-    return counted / np.float32(total / full.sum()) if total > 0 else np.ones(len(surprise))
+    return counted / np.float32(counted.sum() / full.sum())
 
 
 def wdl_targets(value, outcome, mix):

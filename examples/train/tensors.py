@@ -87,6 +87,11 @@ def read_plain(path):
         return {name: file.read(name) for name in file.entries}, file.metadata
 
 
+def signature(state):
+    """What changes when a file is written to, of its `os.stat`."""
+    return state.st_size, state.st_mtime_ns
+
+
 class TensorFile:
     """An open file, to read arrays in parts: {name: (dtype, shape, offset)} in `entries`, texts in `metadata`.
 
@@ -117,6 +122,10 @@ class TensorFile:
     def close(self):
         """Closes the file."""
         self.file.close()
+
+    def signature(self):
+        """The `signature` of what is open."""
+        return signature(os.fstat(self.file.fileno()))
 
     def read(self, name, first=0, last=None):
         """The array `name`, or its rows `first` to `last` (excluded), which must be there."""

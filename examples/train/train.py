@@ -121,9 +121,9 @@ def open_stream(folders, settings, **more):
                   short_mix=settings.short_mix, surprise_share=settings.surprise_share, **more)
 
 
-def open_rows(folders, settings, newest_rows=None, workers=0, board=None):
-    """The rows of folders, ready to train on, and their number."""
-    stream = open_stream(folders, settings, newest_rows=newest_rows, drop_last=True, board=board)
+def open_rows(folders, settings, newest_rows=None, workers=0, **more):
+    """The rows of folders, ready to train on, and their number; `more` is Stream's."""
+    stream = open_stream(folders, settings, newest_rows=newest_rows, drop_last=True, **more)
     count = stream.count()
     if count < 2:
         raise TensorFileError(f"{count} row is too few to train on")

@@ -232,7 +232,6 @@ TEST_CASE("a request of many rows is answered when the last of its batches is, w
   }
   bm::evaluation_ticket ticket;
   for (bool fails : {true, false}) {
-    ticket.open(7);
     queue.enqueue(buffer.view(0, 7), ticket);
     if (fails)
       CHECK_THROWS_AS(ticket.wait(), planned_failure);

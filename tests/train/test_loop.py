@@ -300,7 +300,7 @@ class LoopRuns(unittest.TestCase):
         with open(self.folder / "work/.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             status, _, err = self.run_loop("--generations", "1")
-        self.assertEqual((status, err), (1, f"loop.py: {self.folder}/work: is in use by another loop\n"))
+        self.assertEqual((status, err), (1, f"loop.py: {self.folder}/work: is in use by another process\n"))
         self.assertFalse((self.folder / "calls").exists())
 
     def test_a_process_that_a_loop_leaves_behind_does_not_use_its_folder(self):

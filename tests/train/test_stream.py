@@ -167,6 +167,24 @@ class Contents(Folder):
                          [[0.25, 0.75, 0], [0, 0.75, 0.25], [0, 1, 0]])
         np.testing.assert_allclose(stream.wdl_targets(value, outcome, 1)[:2], [[0.75, 0, 0.25], [0.4, 0, 0.6]])
 
+    def test_a_shard_that_is_written_anew_during_a_pass_is_not_read_on(self):
+        """A resumed run may cut its last shard elsewhere: the old places would bring some rows twice and others never."""
+        self.write("a/0", 40)
+        self.write("a/1", 40)
+        write_shard(self.path("a/1"), BOARD, random_rows(BOARD, 40, 1), final="no")
+        for on_bad in ("warn", "error"):
+            loader = Loader(self.stream(on_bad=on_bad))
+            loader.parts = loader.stream.parts()
+            write_shard(self.path("a/1"), BOARD, random_rows(BOARD, 40, 2), final="no")
+            os.utime(self.path("a/1"), ns=(0, time.time_ns()))
+            if on_bad == "warn":
+                with self.assertWarnsRegex(UserWarning, "rows-000001.safetensors: was written anew"):
+                    self.assertEqual(sum(len(batch["policy"]) for batch in loader), 40)
+            else:
+                with self.assertRaisesRegex(TensorFileError, "rows-000001.safetensors: was written anew"):
+                    list(loader)
+            self.assertEqual(sum(len(batch["policy"]) for batch in Loader(self.stream())), 80)
+
     def test_shards_with_and_without_the_newer_tensors_go_together(self):
         self.write("a/0", 20, full=np.zeros(20, np.uint8), surprise=np.ones(20, np.float32))
         self.write("a/1", 20, episode=np.arange(20, 40), ply=np.zeros(20, np.int32))
@@ -182,7 +200,7 @@ class Contents(Folder):
             batch, = self.stream(surprise_share=share, batch=16)
             order = batch["episode"].argsort()
             self.assertEqual(batch["value_weight"][order].tolist(), expected * 4)
-            self.assertEqual(batch["policy_weight"][order].tolist(), (expected[:3] + [0]) * 4)
+            self.assertEqual(batch["policy_weight"][order].tolist(), (expected[:3] + [0]) * 4)  # none is surprising
 
     def test_a_cheap_search_counts_for_its_surprise_beyond_one_and_a_half_times_the_mean_of_full_ones(self):
         surprise, full = np.array([1, 3, 3, 7], np.float32), np.array([1, 1, 0, 0], np.uint8)
@@ -192,12 +210,12 @@ class Contents(Folder):
         batch, = self.stream(surprise_share=0.5, batch=16)
         order = batch["episode"].argsort()
         self.assertEqual(batch["value_weight"][order].tolist(), [0.625, 0.875, 0.5, 1] * 4)
-        self.assertEqual(batch["policy_weight"][order].tolist(), [0.625, 0.875, 0, 0] * 4)
+        self.assertEqual(batch["policy_weight"][order].tolist(), [0.625, 0.875, 0, 0.5] * 4)
 
-    def test_without_a_full_search_or_a_surprise_all_rows_weigh_the_same(self):
+    def test_without_a_full_search_or_a_surprise_full_searches_weigh_the_same(self):
         some, none = np.array([1, 2, 4], np.float32), np.zeros(3, np.float32)
-        for surprise, full in [(some, [False] * 3), (none, [True] * 3), (none, [False] * 3)]:
-            self.assertEqual(stream.surprise_weights(surprise, np.array(full)).tolist(), [1, 1, 1])
+        for surprise, full in [(some, [0, 0, 0]), (none, [1, 1, 1]), (none, [0, 0, 0]), (none, [1, 0, 1])]:
+            self.assertEqual(stream.surprise_weights(surprise, np.array(full) != 0).tolist(), full)
 
     def test_where_all_searches_are_full_weights_are_the_surprise_over_its_mean_to_the_bit(self):
         for count in (1, 7, 1000):
@@ -206,7 +224,29 @@ class Contents(Folder):
             self.assertEqual(weights.tobytes(), (surprise / surprise.mean()).tobytes())
 
 
+    def test_rows_that_no_search_can_have_said_are_refused(self):
+        good = random_rows(BOARD, 20, 0)
+        bads = [("value", np.float32(9) * good["value"]), ("outcome", np.full(20, -7, np.float32)),
+                ("policy", good["policy"] * 0), ("policy", good["policy"] * 2 - 0.2)]
+        for number, (name, bad) in enumerate(bads):
+            self.write(f"{number}/0", 20, **{name: bad.astype(np.float32)})
+            with self.assertRaisesRegex(TensorFileError, f"rows-000000.safetensors: {name}: holds "):
+                list(self.stream(str(number)))
+
+
 class Shuffling(Folder):
+    def test_workers_of_a_loader_leave_no_row_out_more_often_than_others(self):
+        """Every shard has a short last piece; where a batch is full, each epoch drops others."""
+        for number in range(4):
+            self.write(f"{number}/0", 20)
+        seen = np.zeros(80)
+        loader = Loader(self.stream(*"0123", batch=24, drop_last=True), workers=2)
+        for _ in range(60):
+            for batch in loader:
+                seen[batch["episode"].numpy()] += 1
+        whole, last = seen.reshape(4, 20)[:, :16].mean(), seen.reshape(4, 20)[:, 16:].mean()
+        self.assertAlmostEqual(last / whole, 1, delta=0.25)
+
     def test_rows_of_all_shards_mix_even_in_a_small_window(self):
         for shard in range(8):
             self.write(f"a/{shard}", 256)

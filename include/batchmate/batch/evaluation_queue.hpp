@@ -51,7 +51,7 @@ class evaluation_ticket {
   evaluation_ticket& operator=(evaluation_ticket const&) = delete;
   virtual ~evaluation_ticket() = default;
 
-  /// Expects `rows` answers.
+  /// Called by the queue: expects `rows` answers.
   void open(int rows) {
     std::lock_guard lock(mutex_);
     left_ = rows;
@@ -144,20 +144,23 @@ class evaluation_queue {
     asked.release();
   }
 
-  /// Asks for all rows of a batch, encoded if the evaluator needs planes; `ticket` was opened for them, and
-  /// all arrays stay where they are until it has been waited for.
+  /// Asks for all rows of a batch, encoded if the evaluator needs planes. They, the arrays for the answers and `ticket`,
+  /// which has nothing open, stay where they are until the ticket has been waited for. Throws, and has asked for nothing,
+  /// if memory ends.
   void enqueue(batch<G> const& rows, evaluation_ticket& ticket) {
     auto const now = std::chrono::steady_clock::now();
+    ticket.open(rows.count);
     {
       std::lock_guard lock(mutex_);
-      expects(!closing_, "evaluation_queue: asked after it was closed");
       auto const before = static_cast<std::ptrdiff_t>(requests_.size());
       try {
+        expects(!closing_, "evaluation_queue: asked after it was closed");
         for (int b = 0; b < rows.count; ++b)
           requests_.push_back(
               {rows.positions + b, rows.rows + b, rows.values + b, rows.priors_of(b), &ticket, now});
-      } catch (...) {  // nobody will wait for those that are in
+      } catch (...) {
         requests_.erase(requests_.begin() + before, requests_.end());
+        ticket.open(0);
         throw;
       }
       open_ += rows.count > 0;
@@ -203,7 +206,6 @@ class evaluation_queue {
       expects(!p.result(), "evaluation_queue: asked about a finished position");
       packed.legal = p.legal_actions();
       if (planes) packed.encode(p);
-      open(1);
     }
     G position;
     row<G> packed;

@@ -23,14 +23,7 @@ class queued_evaluator {
       : inner_(std::move(evaluator)), settings_(settings) {}
 
   void submit(int slot, batch<G> const& rows) {
-    evaluation_ticket& ticket = tickets_[static_cast<std::size_t>(slot)];
-    ticket.open(rows.count);
-    try {
-      queue_->enqueue(rows, ticket);
-    } catch (...) {
-      ticket.open(0);
-      throw;
-    }
+    queue_->enqueue(rows, tickets_[static_cast<std::size_t>(slot)]);
   }
   void wait(int slot) { tickets_[static_cast<std::size_t>(slot)].wait(); }
   std::string identity() const { return inner_.identity(); }

@@ -417,7 +417,10 @@ TEST_CASE_TEMPLATE("every search is whole, whatever its settings", G, bm::tictac
   for (int simulations : {1, 3, 16, 50})
     for (int considered : {1, 5, 16, 1000})
       for (int leaves : {1, 3, 64}) {
-        bm::gumbel const settings{.simulations = simulations, .max_considered = considered, .leaves = leaves};
+        bm::gumbel const settings{.simulations = simulations,
+                                  .max_considered = considered,
+                                  .resign_below = considered == 5 ? 0.0f : -1.0f,
+                                  .leaves = leaves};
         CAPTURE(settings.identity());
         G position{};
         fake_network network;
@@ -438,6 +441,7 @@ TEST_CASE_TEMPLATE("every search is whole, whatever its settings", G, bm::tictac
           REQUIRE(position.legal_actions().test(outcome.action));
           REQUIRE(std::abs(outcome.value) <= 1);
           REQUIRE(outcome.surprise >= 0);
+          REQUIRE(outcome.resign == (considered == 5 && outcome.value < 0));
           REQUIRE(outcome.simulations == simulations);
           bm::node_arena const& nodes = tree.nodes();
           int visits = 0, most = 0;
@@ -604,6 +608,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   refused({.c_scale = nan}, "c_scale");
   refused({.noise_scale = -1}, "noise_scale");
   refused({.sampling_plies = -1}, "sampling_plies");
+  refused({.resign_below = nan}, "resign_below");
   refused({.leaves = 0}, "leaves");
 }
 
@@ -615,9 +620,10 @@ TEST_CASE("the identity names every setting that changes games") {
                                                                       {.c_visit = 1},
                                                                       {.c_scale = 2},
                                                                       {.noise_scale = 0},
-                                                                      {.sampling_plies = 1}})
+                                                                      {.sampling_plies = 1},
+                                                                      {.resign_below = 0}})
     identities.insert(settings.identity());
-  CHECK(identities.size() == 7);
+  CHECK(identities.size() == 8);
   identities.insert(bm::gumbel{.leaves = 5}.identity());
-  CHECK(identities.size() == 7);
+  CHECK(identities.size() == 8);
 }

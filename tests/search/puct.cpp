@@ -156,6 +156,9 @@ class textbook {
 
   float value_of_unvisited(node const& at) const {
     if (settings_.fpu == bm::first_play::absolute) return settings_.fpu_value;
+    bool const full_root = &at == root_.get() && full_;
+    if (full_root && !settings_.fpu_reduction_at_root)
+      return static_cast<float>(at.sum) / static_cast<float>(at.visits);
     float seen = 0;
     for (int a : at.order)
       if (at.children.contains(a)) seen += at.priors.at(a);
@@ -457,6 +460,13 @@ TEST_CASE_TEMPLATE("every option does to visits what it does to a textbook's", G
   compare_options<G>({.simulations = 120, .exploration_growth = 1, .exploration_base = 20});
   compare_options<G>({.simulations = 120, .fpu = bm::first_play::visited_policy, .fpu_reduction = 0.6f});
   compare_options<G>({.simulations = 120, .fpu = bm::first_play::absolute, .fpu_value = -0.3f});
+  compare_options<G>({.simulations = 120, .fpu_reduction = 0.4f, .fpu_reduction_at_root = false});
+  compare_options<G>({.simulations = 60,
+                      .fpu = bm::first_play::visited_policy,
+                      .fpu_reduction = 0.6f,
+                      .fpu_reduction_at_root = false,
+                      .full_share = 0.4f,
+                      .cheap_simulations = 20});
   compare_options<G>({.simulations = 60, .root_temperature = 1.4f, .noise_fraction = 0});
   compare_options<G>(
       {.simulations = 60, .root_temperature = 0.7f, .noise_alpha = 0.3f, .noise_shaped = true});

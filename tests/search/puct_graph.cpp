@@ -331,6 +331,7 @@ TEST_CASE("where the graph is a tree, each option does what it does in puct") {
   with([](auto& s) { s.exploration_growth = 1, s.exploration_base = 50; });
   with([](auto& s) { s.fpu = bm::first_play::visited_policy, s.fpu_reduction = 0.3f; });
   with([](auto& s) { s.fpu = bm::first_play::absolute, s.fpu_value = -0.5f; });
+  with([](auto& s) { s.fpu_reduction = 0.5f, s.fpu_reduction_at_root = false; });
   with([](auto& s) { s.root_temperature = 1.5f; });
   with([](auto& s) { s.noise_shaped = true; });
   with([](auto& s) { s.forced_playouts = 2; });

@@ -19,14 +19,18 @@ TEST_CASE("exploration grows with the logarithm of visits as AlphaZero's does") 
 }
 
 TEST_CASE("an unvisited move is worth its parent's value, a reduction of it, or a fixed value") {
-  CHECK(bm::puct{}.unvisited_value(0.4f, 0.25f) == 0.4f);
-  CHECK(bm::puct{.fpu_reduction = 0.5f}.unvisited_value(0.4f, 0.25f) == doctest::Approx(-0.1f));
-  CHECK(bm::puct{.fpu_reduction = 0.5f}.unvisited_value(-0.8f, 0.25f) == -1);
+  CHECK(bm::puct{}.unvisited_value(0.4f, 0.25f, false) == 0.4f);
+  CHECK(bm::puct{.fpu_reduction = 0.5f}.unvisited_value(0.4f, 0.25f, false) == doctest::Approx(-0.1f));
+  CHECK(bm::puct{.fpu_reduction = 0.5f}.unvisited_value(-0.8f, 0.25f, false) == -1);
   bm::puct const policy{.fpu = bm::first_play::visited_policy, .fpu_reduction = 0.5f};
-  CHECK(policy.unvisited_value(0.4f, 0) == 0.4f);
-  CHECK(policy.unvisited_value(0.4f, 0.25f) == doctest::Approx(0.15f));
-  CHECK(policy.unvisited_value(-0.9f, 1) == -1);
-  CHECK(bm::puct{.fpu = bm::first_play::absolute, .fpu_value = -0.25f}.unvisited_value(0.4f, 0.25f) ==
+  CHECK(policy.unvisited_value(0.4f, 0, false) == 0.4f);
+  CHECK(policy.unvisited_value(0.4f, 0.25f, false) == doctest::Approx(0.15f));
+  CHECK(policy.unvisited_value(-0.9f, 1, false) == -1);
+  bm::puct const not_at_root{.fpu_reduction = 0.5f, .fpu_reduction_at_root = false};
+  CHECK(not_at_root.unvisited_value(0.4f, 0.25f, false) == doctest::Approx(-0.1f));
+  CHECK(not_at_root.unvisited_value(0.4f, 0.25f, true) == 0.4f);
+  CHECK(policy.unvisited_value(0.4f, 0.25f, true) == doctest::Approx(0.15f));
+  CHECK(bm::puct{.fpu = bm::first_play::absolute, .fpu_value = -0.25f}.unvisited_value(0.4f, 0.25f, false) ==
         -0.25f);
 }
 
@@ -73,6 +77,7 @@ TEST_CASE("the identity names every setting") {
                                                 {.fpu = bm::first_play::visited_policy},
                                                 {.fpu = bm::first_play::absolute},
                                                 {.fpu_reduction = 1},
+                                                {.fpu_reduction_at_root = false},
                                                 {.fpu_value = 1},
                                                 {.root_temperature = 2},
                                                 {.noise_fraction = 1},

@@ -35,8 +35,11 @@ TEST_CASE("a lower bound lies below the mean by standard errors, and far below i
   // Of 100 visits, 50 worth 1 and 50 worth 0: the standard deviation is 0.5, the error 0.05.
   CHECK(bm::lower_bound(100, 0.5f, 50, 2) == doctest::Approx(0.4).epsilon(1e-3));
   CHECK(bm::lower_bound(100, 0.5f, 50, 0) == 0.5f);
-  // One visit: the mean square is half its own, 0.25, and half 1.25, so the variance is 0.5.
-  CHECK(bm::lower_bound(1, 0.5f, 0.25f, 1) == doctest::Approx(0.5 - std::sqrt(0.5)));
+  // One visit: the mean square is half its own, 0.25, and half 1.25, so the variance is 0.5, of two values of equal weight.
+  CHECK(bm::lower_bound(1, 0.5f, 0.25f, 1) == doctest::Approx(0.5 - std::sqrt(0.5 / 2)));
+  // Two visits of mean and square 0: the prior is a quarter of a value of 1, so the variance is 0.25 / 2.25, and the
+  // values count as 2.25^2 / (2 + 1 / 16) = 2.4545.
+  CHECK(bm::lower_bound(2, 0, 0, 5) == doctest::Approx(-5 * std::sqrt(0.25 / 2.25 / 2.454545)));
   CHECK(bm::lower_bound(4, 0.5f, 1, 5) < bm::lower_bound(40, 0.5f, 10, 5));
 }
 

@@ -107,6 +107,12 @@ void check_decision(bm::decision<G> const& found, std::vector<typename minimax<G
     total += found.policy[a];
   }
   REQUIRE(total == doctest::Approx(1));
+  double surprise = 0;
+  for (auto const& m : moves)
+    if (double const share = target[static_cast<std::size_t>(m.action)] / sum; share > 1e-9)
+      surprise += share * std::log(share / std::max(m.prior, 1e-6f));
+  REQUIRE(found.surprise == doctest::Approx(std::max(surprise, 0.0)).epsilon(1e-3));
+  REQUIRE(found.resign == (found.value < settings.resign_below));
   if (ply >= settings.temperature_plies) REQUIRE(found.action == best->action);
   REQUIRE(found.policy[static_cast<std::size_t>(found.action)] >= 0);
 }
@@ -149,7 +155,8 @@ TEST_CASE_TEMPLATE("values and targets are those of a recursive minimax", G, nim
         compare<G>({.widths = widths,
                     .temperature = temperature,
                     .target_temperature = game == 1 ? 1.0f : 0.1f,
-                    .temperature_plies = game == 2 ? 4 : 0},
+                    .temperature_plies = game == 2 ? 4 : 0,
+                    .resign_below = game == 1 ? 0.2f : -1.0f},
                    game, std::array{1, 2, 7, 64}[static_cast<std::size_t>(capacity++ % 4)]);
 }
 
@@ -236,6 +243,7 @@ TEST_CASE("settings out of range are refused with the field's name") {
   CHECK(message({.widths = {6, 0, 10}}).find("behind a 0") != std::string::npos);
   CHECK(message({.widths = {60000, 60000, 60000}}).find("last level") != std::string::npos);
   CHECK(message({.temperature = -1}).find("temperature") != std::string::npos);
+  CHECK(message({.resign_below = -2}).find("resign_below") != std::string::npos);
   CHECK(message({.target_temperature = 0}).find("target_temperature") != std::string::npos);
   CHECK_THROWS_AS((bm::top_k{.widths = {60000, 60000, 60000}}.max_rows()), bm::contract_error);
   CHECK_THROWS_AS((bm::top_k{.widths = {60000, 60000, 60000}}.max_nodes()), bm::contract_error);
@@ -251,4 +259,5 @@ TEST_CASE("depth, rows and nodes follow from the widths, and the identity names 
   CHECK(settings.identity() != bm::top_k{.temperature = 2}.identity());
   CHECK(settings.identity() != bm::top_k{.target_temperature = 2}.identity());
   CHECK(settings.identity() != bm::top_k{.temperature_plies = 2}.identity());
+  CHECK(settings.identity() != bm::top_k{.resign_below = 0}.identity());
 }

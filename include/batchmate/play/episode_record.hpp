@@ -59,7 +59,7 @@ class byte_reader {
 /// in it, as the moves lead to them, and of the training targets only what is not zero.
 template <game G>
 void encode_episode(episode<G> const& finished, std::vector<std::byte>& to) {
-  static_assert(G::num_actions <= 1 << 16);
+  static_assert(G::num_actions < 1 << 16);
   put_bytes(to, finished.number);
   put_bytes(
       to, static_cast<std::uint8_t>(finished.resigned | finished.played_through << 1 | finished.saved << 2));

@@ -126,6 +126,9 @@ void check_decision(decision<G> const& found, actions_of<G> const& legal, Where 
         concat("search: chose action ", found.action, where(), ", which is not legal there"));
   if (!(std::abs(found.value) <= 1.0001f)) [[unlikely]]
     throw contract_error(concat("search: expected a value in [-1, 1], found ", found.value, where()));
+  if (!(found.surprise >= 0 && std::isfinite(found.surprise) && found.simulations >= 0)) [[unlikely]]
+    throw contract_error(concat("search: expected a finite surprise and simulations from 0, found ",
+                                found.surprise, " and ", found.simulations, where()));
   float sum = 0, of_legal = 0;
   bool negative = false;
   for (float const share : found.policy) {

@@ -37,6 +37,7 @@ struct gumbel {
   float c_scale = 1;        ///< of `value_transform`
   float noise_scale = 1;    ///< factor of the Gumbel noise; 0 to play as well as possible
   int sampling_plies = 0;   ///< first plies, whose move is drawn by visits instead (appendix F: 30 in Go)
+  float resign_below = -1;  ///< `decision` advises to resign below this root value; -1 never does
   int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
   int leaves = 1;  ///< moves of a round that may be in flight together; fills batches and changes no game
 
@@ -47,6 +48,7 @@ struct gumbel {
                                      search_field{"c-scale", &gumbel::c_scale},
                                      search_field{"noise", &gumbel::noise_scale},
                                      search_field{"sampling-plies", &gumbel::sampling_plies},
+                                     search_field{"resign-below", &gumbel::resign_below},
                                      search_field{"root-symmetries", &gumbel::root_symmetries},
                                      search_field{"leaves", &gumbel::leaves}};
 
@@ -68,6 +70,7 @@ struct gumbel {
   std::string identity() const {
     return concat("gumbel simulations=", simulations, " considered=", max_considered, " c_visit=", c_visit,
                   " c_scale=", c_scale, " noise=", noise_scale, " sampling_plies=", sampling_plies) +
+           (resign_below != -1 ? concat(" resign_below=", resign_below) : "") +
            (root_symmetries > 1 ? concat(" root_symmetries=", root_symmetries) : "");
   }
 
@@ -83,6 +86,8 @@ struct gumbel {
     expects(noise_scale >= 0 && std::isfinite(noise_scale),
             "gumbel: noise_scale must be finite and not negative, got ", noise_scale);
     expects(sampling_plies >= 0, "gumbel: sampling_plies must not be negative, got ", sampling_plies);
+    expects(resign_below >= -1 && resign_below <= 1, "gumbel: resign_below must be -1 to 1, got ",
+            resign_below);
     expects(root_symmetries > 0, "gumbel: root_symmetries must be positive, got ", root_symmetries);
     expects(leaves > 0 && leaves <= 1024, "gumbel: leaves must be 1 to 1024, got ", leaves);
   }
@@ -162,6 +167,7 @@ class gumbel::tree {
       if (policy[i] > 0) surprise += policy[i] * std::log(policy[i] / arena_.priors(root)[i]);
     }
     outcome.surprise = std::max(0.0f, static_cast<float>(surprise));
+    outcome.resign = outcome.value < settings_.resign_below;
     outcome.action = arena_.actions(root)[ply_ < settings_.sampling_plies ? drawn_move() : best_move()];
   }
 

@@ -221,7 +221,8 @@ class puct::tree {
     return best_edge(at, scale, [&] {
       float const* const priors = arena_.priors(at);
       float const seen = std::accumulate(priors, priors + at.num_children, 0.0f);
-      return settings_.unvisited_value(at.value_sum / static_cast<float>(at.visits), seen);
+      float const mean = at.value_sum / static_cast<float>(at.visits);
+      return settings_.unvisited_value(mean, seen, full_ && &at == &arena_[0]);
     });
   }
 
@@ -388,7 +389,7 @@ class puct::tree {
   int wanted_ = 0;                         // simulations this move takes
   int ply_ = 0;
   std::uint32_t searched_for_proofs_ = 1;  // nodes before this one have been
-  bool plain_ = settings_.exploration_growth == 0 && settings_.fpu == first_play::parent;
+  bool plain_ = settings_.has_plain_bounds();
   bool root_ready_ = false;
   bool full_ = true;                                  // this move's search is not a cheap one
   bool priors_changed_ = false;                       // the root's are no longer the network's

@@ -210,7 +210,7 @@ class puct_graph::tree {
       seen += edges[i].prior;
     }
     if (at.num_children == at.num_edges) return place;
-    float const unvisited = settings_.unvisited_value(at.value, seen);
+    float const unvisited = settings_.unvisited_value(at.value, seen, full_ && &at == nodes_.get());
     return unvisited + scale * edges[at.num_children].prior > best ? at.num_children : place;
   }
 

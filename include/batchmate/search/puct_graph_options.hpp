@@ -33,6 +33,7 @@ struct puct_graph {
   float exploration_base = 19652;
   first_play fpu = first_play::parent;
   float fpu_reduction = 0;
+  bool fpu_reduction_at_root = true;
   float fpu_value = 0;
   int root_symmetries = 1;
   float root_temperature = 1;
@@ -48,25 +49,27 @@ struct puct_graph {
   float resign_below = -1;
 
   /// What programs may change, in the order they show it.
-  static constexpr std::tuple fields{search_field{"simulations", &puct_graph::simulations},
-                                     search_field{"exploration", &puct_graph::exploration},
-                                     search_field{"exploration-growth", &puct_graph::exploration_growth},
-                                     search_field{"exploration-base", &puct_graph::exploration_base},
-                                     search_field{"fpu", &puct_graph::fpu},
-                                     search_field{"fpu-reduction", &puct_graph::fpu_reduction},
-                                     search_field{"fpu-value", &puct_graph::fpu_value},
-                                     search_field{"root-symmetries", &puct_graph::root_symmetries},
-                                     search_field{"root-temperature", &puct_graph::root_temperature},
-                                     search_field{"noise", &puct_graph::noise_fraction},
-                                     search_field{"noise-alpha", &puct_graph::noise_alpha},
-                                     search_field{"noise-shaped", &puct_graph::noise_shaped},
-                                     search_field{"forced-playouts", &puct_graph::forced_playouts},
-                                     search_field{"full-share", &puct_graph::full_share},
-                                     search_field{"cheap-simulations", &puct_graph::cheap_simulations},
-                                     search_field{"resign-below", &puct_graph::resign_below},
-                                     search_field{"temperature", &puct_graph::temperature},
-                                     search_field{"temperature-plies", &puct_graph::temperature_plies},
-                                     search_field{"final-temperature", &puct_graph::final_temperature}};
+  static constexpr std::tuple fields{
+      search_field{"simulations", &puct_graph::simulations},
+      search_field{"exploration", &puct_graph::exploration},
+      search_field{"exploration-growth", &puct_graph::exploration_growth},
+      search_field{"exploration-base", &puct_graph::exploration_base},
+      search_field{"fpu", &puct_graph::fpu},
+      search_field{"fpu-reduction", &puct_graph::fpu_reduction},
+      search_field{"fpu-reduction-at-root", &puct_graph::fpu_reduction_at_root},
+      search_field{"fpu-value", &puct_graph::fpu_value},
+      search_field{"root-symmetries", &puct_graph::root_symmetries},
+      search_field{"root-temperature", &puct_graph::root_temperature},
+      search_field{"noise", &puct_graph::noise_fraction},
+      search_field{"noise-alpha", &puct_graph::noise_alpha},
+      search_field{"noise-shaped", &puct_graph::noise_shaped},
+      search_field{"forced-playouts", &puct_graph::forced_playouts},
+      search_field{"full-share", &puct_graph::full_share},
+      search_field{"cheap-simulations", &puct_graph::cheap_simulations},
+      search_field{"resign-below", &puct_graph::resign_below},
+      search_field{"temperature", &puct_graph::temperature},
+      search_field{"temperature-plies", &puct_graph::temperature_plies},
+      search_field{"final-temperature", &puct_graph::final_temperature}};
 
   /// One game's graph.
   template <game_with_key G>
@@ -95,6 +98,7 @@ struct puct_graph {
             .exploration_base = exploration_base,
             .fpu = fpu,
             .fpu_reduction = fpu_reduction,
+            .fpu_reduction_at_root = fpu_reduction_at_root,
             .fpu_value = fpu_value,
             .root_symmetries = root_symmetries,
             .root_temperature = root_temperature,

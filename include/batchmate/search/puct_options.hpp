@@ -42,7 +42,10 @@ struct puct {
   float exploration_base = 19652;       ///< visits at which it has grown by growth * log(2); AlphaZero's
   first_play fpu = first_play::parent;  ///< the value of moves without visits
   float fpu_reduction = 0;              ///< units of value less than the parent's mean; not with `absolute`
-  float fpu_value = 0;                  ///< that value for `first_play::absolute`, from -1 to 1
+  /// Whether that also goes for the root of a full search; KataGo's self-play has no reduction there, so that noise is
+  /// followed.
+  bool fpu_reduction_at_root = true;
+  float fpu_value = 0;  ///< that value for `first_play::absolute`, from -1 to 1
 
   /// The root is evaluated under so many symmetries of the board, drawn by chance if the game has more, and has the
   /// mean of their answers (`root_average`). A root that was a node of the tree before is evaluated again; one of a
@@ -94,6 +97,7 @@ struct puct {
                                      search_field{"exploration-base", &puct::exploration_base},
                                      search_field{"fpu", &puct::fpu},
                                      search_field{"fpu-reduction", &puct::fpu_reduction},
+                                     search_field{"fpu-reduction-at-root", &puct::fpu_reduction_at_root},
                                      search_field{"fpu-value", &puct::fpu_value},
                                      search_field{"root-symmetries", &puct::root_symmetries},
                                      search_field{"root-temperature", &puct::root_temperature},
@@ -126,10 +130,17 @@ struct puct {
     return static_cast<float>(exploration + exploration_growth * growth);
   }
 
+  /// Whether c(s) is `exploration`, and what an unvisited move is worth the parent's mean less `fpu_reduction`, everywhere.
+  bool has_plain_bounds() const {
+    return exploration_growth == 0 && fpu == first_play::parent &&
+           (fpu_reduction_at_root || fpu_reduction == 0);
+  }
+
   /// What the unvisited moves are taken to be worth at a node of this mean value, whose visited moves have `seen`
-  /// of the priors.
-  float unvisited_value(float mean, float seen) const {
+  /// of the priors; `full_root` is the root of a full search.
+  float unvisited_value(float mean, float seen, bool full_root) const {
     if (fpu == first_play::absolute) return fpu_value;
+    if (full_root && !fpu_reduction_at_root) return mean;
     float const share = fpu == first_play::visited_policy ? std::sqrt(seen) : 1.0f;
     return std::max(mean - fpu_reduction * share, -1.0f);
   }
@@ -156,6 +167,7 @@ struct puct {
     add("exploration_growth", exploration_growth, usual.exploration_growth);
     add("exploration_base", exploration_base, usual.exploration_base);
     add("fpu", static_cast<int>(fpu), static_cast<int>(usual.fpu));
+    add("fpu_reduction_at_root", fpu_reduction_at_root, usual.fpu_reduction_at_root);
     add("fpu_value", fpu_value, usual.fpu_value);
     add("root_symmetries", root_symmetries, usual.root_symmetries);
     add("root_temperature", root_temperature, usual.root_temperature);

@@ -25,11 +25,13 @@ inline void sum_squares(node_arena const& tree, float* sums) {
 }
 
 /// A move's mean value less `errors` standard errors of it. Of few visits the variance is not known; a prior of
-/// 1 / visits^2 values a whole unit off makes it large (KataGo, cpp/search/searchhelpers.cpp).
+/// 1 / visits^2 values a whole unit off makes it large, and they count as so much less than one value each as their
+/// weights are uneven (KataGo, cpp/search/searchhelpers.cpp).
 inline float lower_bound(float visits, float mean, float sum_of_squares, float errors) {
   float const weight = 1 / (visits * visits), square = std::max(sum_of_squares / visits, mean * mean);
   float const variance = (square * visits + (square + 1) * weight) / (visits + weight) - mean * mean;
-  return mean - errors * std::sqrt(std::max(variance, 0.0f) / visits);
+  float const effective = (visits + weight) * (visits + weight) / (visits + weight * weight);
+  return mean - errors * std::sqrt(std::max(variance, 0.0f) / effective);
 }
 
 /// Draws one of `n` moves, at most A, in proportion to weight^(1 / temperature); `most` is one of greatest weight.

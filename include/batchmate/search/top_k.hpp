@@ -3,6 +3,7 @@
 #include <batchmate/core/error.hpp>
 #include <batchmate/search/concepts.hpp>
 #include <batchmate/search/root_average.hpp>
+#include <batchmate/search/root_target.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,7 +29,7 @@ struct top_k {
   float temperature = 1;             ///< of the sampling of moves; 0 takes those of greatest prior
   float target_temperature = 0.1f;   ///< of the training target, in units of value; positive
   int temperature_plies = 0;         ///< first plies, whose move is drawn from the target; later the best
-
+  float resign_below = -1;           ///< `decision` advises to resign below this root value; -1 never does
   int root_symmetries = 1;  ///< the root has the mean of evaluations under so many symmetries, as in `puct`
 
   /// What programs may change, in the order they show it.
@@ -36,6 +37,7 @@ struct top_k {
                                      search_field{"temperature", &top_k::temperature},
                                      search_field{"target-temperature", &top_k::target_temperature},
                                      search_field{"temperature-plies", &top_k::temperature_plies},
+                                     search_field{"resign-below", &top_k::resign_below},
                                      search_field{"root-symmetries", &top_k::root_symmetries}};
 
   /// One game's tree, level by level.
@@ -72,6 +74,7 @@ struct top_k {
     return text +
            concat(" temperature=", temperature, " target=", target_temperature,
                   " plies=", temperature_plies) +
+           (resign_below != -1 ? concat(" resign_below=", resign_below) : "") +
            (root_symmetries > 1 ? concat(" root_symmetries=", root_symmetries) : "");
   }
 
@@ -91,6 +94,8 @@ struct top_k {
             "top_k: temperature must be finite and not negative, got ", temperature);
     expects(target_temperature > 0 && std::isfinite(target_temperature),
             "top_k: target_temperature must be finite and positive, got ", target_temperature);
+    expects(resign_below >= -1 && resign_below <= 1, "top_k: resign_below must be -1 to 1, got ",
+            resign_below);
   }
 };
 
@@ -162,6 +167,10 @@ class top_k::tree {
     // Priors can all be zero in fp16; then the best move alone is the target.
     if (!(sum > 0)) sum = outcome.policy[outcome.action] = 1;
     for (float& p : outcome.policy) p /= sum;
+    surprise_sum surprise;
+    for_root_moves([&](node const& n) { surprise.add(outcome.policy[n.action], n.prior); });
+    outcome.surprise = surprise.total();
+    outcome.resign = outcome.value < settings_.resign_below;
     if (ply_ < settings_.temperature_plies) outcome.action = draw_from(outcome);
   }
 

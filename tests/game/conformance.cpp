@@ -197,6 +197,52 @@ struct lazy : tictactoe<lazy> {  // state that from_text does not rebuild shows 
     return bm::tictactoe::result();
   }
 };
+struct self_pointing : nim {
+  nim const* myself = this;
+  void encode(bm::plane_bits<input>& planes) const { myself->encode(planes); }
+};
+struct uninitialised : nim {
+  uninitialised() { asm volatile("" : "+m"(bit)); }  // leaves it as the memory was
+  std::uint8_t bit;
+  void encode(bm::plane_bits<input>& planes) const {
+    nim::encode(planes);
+    if (bit) planes.set(0, 0, 9);
+  }
+};
+struct stale : nim {  // keeps the first planes that anybody asked for
+  mutable std::optional<bm::plane_bits<input>> seen;
+  void encode(bm::plane_bits<input>& planes) const {
+    if (!seen) nim::encode(seen.emplace());
+    planes = *seen;
+  }
+};
+struct sided_global : tictactoe<sided_global> {
+  static constexpr int num_globals = 1;
+  void encode_globals(float* out) const { *out = legal_actions().test(0); }
+};
+struct trusting : tictactoe<trusting> {  // reads a full board as one on which nobody has won or drawn
+  bool full = false;
+  static std::optional<trusting> from_text(std::string_view text) {
+    if (auto read = tictactoe::from_text(text)) return read;
+    trusting odd;
+    odd.full =
+        text.size() > 9 && text.size() < 14 && text.find_first_not_of("xo./ ") == std::string_view::npos;
+    return odd.full ? std::optional(odd) : std::nullopt;
+  }
+  std::string to_text() const { return full ? "xxx/xxx/xxx x" : tictactoe::to_text(); }
+  bm::action_set<9> legal_actions() const {
+    return full ? bm::action_set<9>{} : bm::tictactoe::legal_actions();
+  }
+};
+struct wordy : tictactoe<wordy> {
+  static std::string action_text(int action) { return "put " + bm::tictactoe::action_text(action); }
+  static std::optional<int> parse_action(std::string_view text) {
+    return text.starts_with("put ") ? bm::tictactoe::parse_action(text.substr(4)) : std::nullopt;
+  }
+};
+struct spaced_name : tictactoe<spaced_name> {
+  static std::string name() { return "tic tac toe"; }
+};
 struct half_done : nim {  // extras that are not whole
   static constexpr int num_symmetries = 2;
 };
@@ -205,6 +251,19 @@ struct narrow_key : nim {
 };
 struct uncounted : nim {
   void encode_globals(float* out) const { *out = 0; }
+};
+struct unshown : nim {
+  static constexpr int num_globals = 1;
+};
+struct doubled : nim {
+  static constexpr int num_globals = 1;
+  void encode_globals(double* out) const { *out = 0; }
+};
+struct changing_key : nim {
+  std::uint64_t key() { return static_cast<std::uint64_t>(stones); }
+};
+struct unnumbered : nim {
+  static int symmetric_cell(int, int cell) { return cell; }
 };
 struct not_its_own : bm::tictactoe {};  // from_text gives another type
 struct restless : nim {                 // globals that count the calls
@@ -238,6 +297,9 @@ TEST_CASE("a game with a planted fault is told what it breaks") {
   CHECK(contains(complaint<shared>(), "a copy of the bytes"));
   CHECK(contains(complaint<random_play>(), "expected a replay of the same actions"));
   CHECK(contains(complaint<restless>(), "a difference in encode_globals"));
+  CHECK(contains(complaint<self_pointing>(), "a copy, after the original was played on,"));
+  CHECK(contains(complaint<uninitialised>(), "a difference in encode"));
+  CHECK(contains(complaint<stale>(), "nobody having looked on the way, to give an equal position"));
   CHECK(contains(complaint<unending_global>(), "expected finite globals, found inf"));
 }
 
@@ -251,6 +313,7 @@ TEST_CASE("a game with faulty symmetries is told so") {
   CHECK(contains(complaint<wrong_actions>(), "symmetric_action(0, .) to be"));
   CHECK(contains(complaint<no_identity>(), "symmetric_cell(0, .) to be the identity"));
   CHECK(contains(complaint<out_of_board>(), "symmetric_action(1, 8) in 0 to 8, found 9"));
+  CHECK(contains(complaint<sided_global>(), "expected symmetry 1 to keep the globals"));
   CHECK(contains(complaint<biased>(), "expected symmetry 1 to "));
 }
 
@@ -262,12 +325,20 @@ TEST_CASE("a game with faulty text is told so") {
   CHECK(contains(complaint<illegible>(), "expected from_text to read what to_text wrote"));
   CHECK(contains(complaint<amnesiac>(), "expected from_text to give an equal position"));
   CHECK(contains(complaint<chatty>(), "expected to_text to give one line"));
+  CHECK(contains(complaint<trusting>(), "to give positions that have a result or a legal action"));
+  CHECK(contains(complaint<wordy>(), "action_text to give text without white space, found 'put a1'"));
+  CHECK(contains(complaint<spaced_name>(), "name to give text without white space, found 'tic tac toe'"));
   CHECK(contains(complaint<lazy>(), "a position read from text and played on"));
 }
 
 TEST_CASE("an extra that is not whole is reported rather than ignored") {
-  CHECK(contains(complaint<half_done>(), "num_symmetries to come with all of game_with_symmetries"));
-  CHECK(contains(complaint<narrow_key>(), "key to give a std::uint64_t"));
+  CHECK(contains(complaint<half_done>(), "symmetric_action to come with all of game_with_symmetries"));
+  CHECK(
+      contains(complaint<unnumbered>(), "num_symmetries, symmetric_cell and symmetric_action to come with"));
+  CHECK(contains(complaint<narrow_key>(), "key to be const and to give a std::uint64_t"));
+  CHECK(contains(complaint<changing_key>(), "key to be const and to give a std::uint64_t"));
+  CHECK(contains(complaint<unshown>(), "encode_globals to come with all of game_with_globals"));
+  CHECK(contains(complaint<doubled>(), "encode_globals to come with all of game_with_globals"));
   CHECK(contains(complaint<uncounted>(), "encode_globals to come with all of game_with_globals"));
   CHECK(contains(complaint<not_its_own>(), "from_text to come with all of game_with_text"));
 }

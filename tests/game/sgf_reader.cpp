@@ -119,7 +119,20 @@ TEST_CASE("of a file made elsewhere the main line is read, and the rest skipped"
   CHECK(only("(;GM[11];B[a1])", format::hex(11)).actions.size() == 1);
 }
 
+TEST_CASE("a Hex game that is given up ends there") {
+  CHECK(only("(;GM[11]SZ[5];B[b1];W[resign])", format::hex(5)).actions.size() == 1);
+  CHECK(only("(;GM[11]SZ[5];B[forfeit])", format::hex(5)).actions.empty());
+}
+
+TEST_CASE("komi may have a sign, and escaped line breaks are none") {
+  CHECK(only("(;SZ[9]KM[+6.5])", format::go(9)).half_komi == 13);
+  auto const record = only("(;SZ[9]PB[a\\\nb\\\r\nc]PW[a\nb\r\nc\n\nd\\\t])", format::go(9));
+  CHECK(record.black == "abc");
+  CHECK(record.white == "a b c  d ");
+}
+
 TEST_CASE("what is wrong with a file is said with its place") {
+  CHECK(complaint("(;SZ[9];B[aa](;W[bb]);B[cc])") == "sgf: at byte 21: expected '(' or ')', found ';'");
   CHECK(complaint("hello") == "sgf: at byte 0: expected '(', a game's beginning, found 'h'");
   CHECK(complaint("()") == "sgf: at byte 1: expected ';', a node's beginning, found ')'");
   CHECK(complaint("(;SZ[9]") == "sgf: at byte 7: expected ';', '(' or ')', found the end");

@@ -74,7 +74,8 @@ concept game_with_key = game<G> && requires(G const& fixed) {
 
 /// A game with board symmetries: `static constexpr int num_symmetries` (number 0 is the identity),
 /// `static int symmetric_cell(int symmetry, int cell)` and `static int symmetric_action(int symmetry, int action)`:
-/// where a cell of every plane, and an action, go. Playing the moved actions from the start leads to the moved planes.
+/// where a cell of every plane, and an action, go. Playing the moved actions from the start leads to the moved planes, with
+/// the same globals.
 template <class G>
 concept game_with_symmetries = game<G> && requires(int symmetry, int i) {
   { G::num_symmetries } -> std::convertible_to<int>;
@@ -82,7 +83,7 @@ concept game_with_symmetries = game<G> && requires(int symmetry, int i) {
   { G::symmetric_action(symmetry, i) } -> std::same_as<int>;
 };
 
-/// A game that people can read: `static std::string name()`; `static std::string action_text(int)` and
+/// A game that people can read: `static std::string name()`; `static std::string action_text(int)`, neither with white space, and
 /// `static std::optional<int> parse_action(std::string_view)`, its inverse (empty for what is no action);
 /// `std::string to_text() const`, one line, and `static std::optional<G> from_text(std::string_view)`, its inverse
 /// (empty for what is no position, as a move); `std::string draw() const`, the board over several lines.

@@ -6,12 +6,15 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -145,17 +148,22 @@ class game_checker {
 
   /// An extra that is begun but not whole would go unused in silence.
   void check_extras() const {
+    constexpr bool globals = requires { &G::encode_globals; }
+    || requires { G::num_globals; };
+    holds(game_with_globals<G> || !globals,
+          "num_globals and encode_globals to come with all of game_with_globals, found that concept unmet");
     holds(
-        game_with_globals<G> || !requires(G const& g, float* out) { g.encode_globals(out); },
-        "encode_globals to come with all of game_with_globals, found that concept unmet");
+        game_with_key<G> || !requires(G & g) { g.key(); },
+        "key to be const and to give a std::uint64_t, found another");
+    constexpr bool symmetries = requires { G::num_symmetries; }
+    || requires { &G::symmetric_cell; }
+    || requires { &G::symmetric_action; };
     holds(
-        game_with_key<G> || !requires(G const& g) { g.key(); },
-        "key to give a std::uint64_t, found another type");
+        game_with_symmetries<G> || !symmetries,
+        "num_symmetries, symmetric_cell and symmetric_action to come with all of game_with_symmetries, found "
+        "that concept unmet");
     holds(
-        game_with_symmetries<G> || !requires { G::num_symmetries; },
-        "num_symmetries to come with all of game_with_symmetries, found that concept unmet");
-    holds(
-        game_with_text<G> || !requires { G::from_text(std::string_view()); },
+        game_with_text<G> || !requires { &G::from_text; },
         "from_text to come with all of game_with_text, found that concept unmet");
   }
 
@@ -181,8 +189,10 @@ class game_checker {
   }
 
   void check_action_text() const {
+    check_word("name", G::name());
     for (int action = 0; action < G::num_actions; ++action) {
       std::string const text = G::action_text(action);
+      check_word("action_text", text);
       std::optional<int> const parsed = G::parse_action(text);
       holds(parsed == action, "parse_action(\"", text, "\") to give ", action, ", found ",
             parsed ? std::to_string(*parsed) : "nothing");
@@ -198,13 +208,34 @@ class game_checker {
             G::action_text(action), "' accepted");
   }
 
+  /// What stands in lines, lists and names of files.
+  void check_word(std::string_view of, std::string const& text) const {
+    holds(!text.empty() && std::none_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' '; }),
+          of, " to give text without white space, found '", text, "'");
+  }
+
+  /// Where an action sequence leads that was played unseen, from a start in memory full of `before`: what a position keeps
+  /// of earlier looks, or of that memory, it does not have.
+  static G played(std::vector<int> const& actions, unsigned char before) {
+    alignas(G) std::array<unsigned char, sizeof(G)> memory;
+    memory.fill(before);
+    asm volatile("" ::"r"(memory.data()) : "memory");  // or the compiler would leave the filling out
+    G position = *::new (memory.data()) G;
+    for (int action : actions) position.play(action);
+    return position;
+  }
+
   /// One game from the start, with the shadows that must follow it: a replay, one a symmetry, and one that
   /// was read back from text at a random ply.
   void play_game() {
     ply_ = 0;
     random_stream random(
         random_key{options_.seed}.split(purpose::test).split(static_cast<std::uint64_t>(game_number_)));
-    auto const reread_at = static_cast<int>(random.below(static_cast<std::uint32_t>(G::max_plies)));
+    // Most games are much shorter than the longest possible one.
+    int const usual = std::min(std::max(counts_.longest, 10), int{G::max_plies});
+    auto const reread_at = static_cast<int>(random.below(static_cast<std::uint32_t>(usual)));
+    auto const look_at = static_cast<int>(random.below(static_cast<std::uint32_t>(usual)));
+    std::vector<int> actions;
     G position, replay;
     std::optional<G> reread;
     std::vector<G> moved(num_moved);
@@ -217,6 +248,9 @@ class game_checker {
       if (reread) same(seen, view(*reread), "a position read from text and played on");
       if constexpr (game_with_text<G>)
         check_text(position, seen, ply_ == reread_at ? &reread : nullptr, random);
+      if (seen.result || ply_ == look_at)
+        for (unsigned char const before : {'\0', '\xff'})
+          same(seen, view(played(actions, before)), "the same actions, nobody having looked on the way,");
       if (seen.result) {
         holds(!options_.no_move_loses || *seen.result <= 0,
               "a result for the player to move, who cannot have won by the other one's move, found ",
@@ -228,7 +262,10 @@ class game_checker {
       auto const choices = static_cast<std::uint32_t>(seen.legal.count());
       int const action = seen.legal.nth(static_cast<int>(random.below(choices)));
       check_copy(position, seen, action);
+      G const kept = position;
       position.play(action);
+      actions.push_back(action);
+      same(seen, view(kept), "a copy, after the original was played on,");
       replay.play(action);
       if (reread) reread->play(action);
       if constexpr (game_with_symmetries<G>)
@@ -280,6 +317,8 @@ class game_checker {
       holds(seen.legal.test(action) == moved.legal.test(G::symmetric_action(s, action)), name,
             " to move the legal actions, found a difference at action ", action);
     holds(seen.result == moved.result, name, " to keep the result, found another");
+    holds(std::memcmp(seen.globals, moved.globals, sizeof seen.globals) == 0, name,
+          " to keep the globals, found others");
     constexpr int columns = G::input.columns;
     for (int plane = 0; plane < G::input.planes; ++plane)
       for (int cell = 0; cell < cells; ++cell) {
@@ -302,13 +341,18 @@ class game_checker {
     if (keep) *keep = parsed;
     std::string damaged = text;
     if (damaged.empty()) return;
-    damaged[random.below(static_cast<std::uint32_t>(damaged.size()))] = static_cast<char>(random.below(256));
-    for (auto const& other : {damaged, text.substr(0, random.below(static_cast<std::uint32_t>(text.size())))})
+    auto const some_place = [&] { return random.below(static_cast<std::uint32_t>(text.size())); };
+    damaged[some_place()] = random.below(2) > 0 ? text[some_place()] : static_cast<char>(random.below(256));
+    for (auto const& other : {damaged, text.substr(0, some_place())})
       if (std::optional<G> const read = G::from_text(other)) {
         auto const again = G::from_text(read->to_text());
         holds(again.has_value(), "from_text to read what to_text wrote, found '", other,
               "' gave an unwritable one");
-        same(view(*read), view(*again), "from_text of damaged text");
+        view const of_read(*read);
+        holds(of_read.result || of_read.legal.any(),
+              "from_text to give positions that have a result or a legal action, found '", other,
+              "' accepted");
+        same(of_read, view(*again), "from_text of damaged text");
       }
   }
 
@@ -340,8 +384,8 @@ class game_checker {
 ///
 /// What it checks: results in [-1, 1] and none at the start; a legal action while there is no result; an end
 /// within `max_plies`; answers that depend on the object alone and survive a copy of its bytes and a replay;
-/// no bits beyond the cells or the actions; keys equal for equal positions and different otherwise;
-/// symmetries that are bijections and lead to moved planes, moved legal actions and the same result; text
+/// no bits beyond the cells or the actions; keys equal for the same actions and different for different positions;
+/// symmetries that are bijections and lead to moved planes, moved legal actions, the same globals and the same result; text
 /// that is read back, also in the middle of a game, and garbage that is refused, as a move is for a position; with
 /// `no_move_loses`, whose perspective results have. Random games prove nothing about the rules themselves: test those by counts or by
 /// positions with known outcomes.

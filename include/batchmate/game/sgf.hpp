@@ -173,6 +173,17 @@ bool is_usual_opening(G const& opening) {
   return opening.to_text() == usual.to_text();
 }
 
+/// How a game ended, as property RE says it: `B+3.5` where it counts points, else `B+`; `0` for a draw. Black is who moves
+/// first; `black_to_move` at the end.
+template <game G>
+std::string sgf_result(G const& last, bool black_to_move) {
+  float const black = black_to_move ? last.result().value() : -last.result().value();
+  std::string text = black == 0 ? "0" : black > 0 ? "B+" : "W+";
+  if constexpr (requires { last.black_lead(); })
+    if (black != 0) text += half_points_text(std::abs(static_cast<int>(2 * last.black_lead())));
+  return text;
+}
+
 /// A game that was played from `opening`, the usual first position (for a game with komi, with any). The result is
 /// told if the game is over, in points where the game counts them. Throws `contract_error` for another
 /// opening, and as `replay_sgf` does.
@@ -184,12 +195,7 @@ sgf_record sgf_of(std::vector<int> actions, G const& opening = {}) {
   record.actions = std::move(actions);
   G const last = replay_sgf(record, opening);
   if constexpr (requires { opening.komi(); }) record.half_komi = static_cast<int>(2 * opening.komi());
-  if (auto const result = last.result()) {
-    float const black = record.actions.size() % 2 == 0 ? *result : -*result;
-    record.result = black == 0 ? "0" : black > 0 ? "B+" : "W+";
-    if constexpr (requires { last.black_lead(); })
-      if (black != 0) record.result += half_points_text(std::abs(static_cast<int>(2 * last.black_lead())));
-  }
+  if (last.result()) record.result = sgf_result(last, record.actions.size() % 2 == 0);
   return record;
 }
 

@@ -67,12 +67,14 @@ class sgf_reader {
     seen_size_ = false;
     if (peek() != '(') fail("'(', a game's beginning");
     bool main_line = true, fresh = false;  // fresh: a '(' that has no node yet
+    bool closed = false;                   // a variation has ended here, after which there are no more nodes
     for (std::size_t depth = 0;;) {
       char const c = peek();
       if (c == '(' && !fresh && (depth == 0 || nodes_ > 0)) {
         ++depth;
         fresh = true;
-      } else if (c == ';' && depth > 0) {
+        closed = false;
+      } else if (c == ';' && depth > 0 && !closed) {
         ++at_;
         read_node(main_line);
         fresh = false;
@@ -80,9 +82,10 @@ class sgf_reader {
         continue;
       } else if (c == ')' && depth > 0 && !fresh) {
         main_line = false;  // the first variation that ends has been the main line
+        closed = true;
         --depth;
       } else {
-        fail(fresh ? "';', a node's beginning" : "';', '(' or ')'");
+        fail(fresh ? "';', a node's beginning" : closed ? "'(' or ')'" : "';', '(' or ')'");
       }
       ++at_;
       if (depth == 0) break;
@@ -137,7 +140,7 @@ class sgf_reader {
       refuse(at, concat("property ", name, " stands twice in a node"));
     known_ += concat(' ', name);
     if (name == "B" || name == "W") return take_move(name, value, at);
-    if (name == "KM" && !(game_.half_komi = parse_half_points(value)))
+    if (name == "KM" && !(game_.half_komi = parse_half_points(value.substr(value.starts_with('+')))))
       refuse(at, concat("KM", shown(value), " is no komi in whole or half points"));
     if (name == "RE") game_.result = plain(value);
     if (name == "PB") game_.black = plain(value);
@@ -161,6 +164,7 @@ class sgf_reader {
     if (known_.find(name == "B" ? " W" : " B") != std::string::npos) refuse(at, "both B and W in a node");
     if ((name == "B") != black)
       refuse(at, concat("expected ", black ? "B" : "W", " as move ", number, ", found ", name));
+    if (format_.game == 11 && (value == "resign" || value == "forfeit")) return;  // how a game of Hex may end
     auto const action = parse_sgf_move(format_, value);
     if (!action)
       refuse(at, concat("move ", number, ", ", name, shown(value), ", is no move on ", format_.columns, " x ",
@@ -178,12 +182,18 @@ class sgf_reader {
       refuse(at, concat("expected a board of ", columns, " x ", rows, ", found SZ", shown(size)));
   }
 
-  /// Text without its escapes; line breaks become spaces.
+  /// Text without its escapes; line breaks become spaces, escaped ones nothing.
   static std::string plain(std::string_view value) {
     std::string text;
+    auto const breaks = [&](std::size_t i) {
+      return i < value.size() && (value[i] == '\n' || value[i] == '\r');
+    };
     for (std::size_t i = 0; i < value.size(); ++i) {
-      if (value[i] == '\\' && ++i == value.size()) break;
-      text += static_cast<unsigned char>(value[i]) < ' ' ? ' ' : value[i];
+      bool const escaped = value[i] == '\\';
+      if (escaped && ++i == value.size()) break;
+      bool const line_break = breaks(i);
+      if (line_break && breaks(i + 1) && value[i] != value[i + 1]) ++i;  // two characters, one break
+      if (!(escaped && line_break)) text += static_cast<unsigned char>(value[i]) < ' ' ? ' ' : value[i];
     }
     return text;
   }

@@ -61,6 +61,8 @@ class campaign {
   run_result play() {
     print_head(text_, wanted_, facts_);
     if (folder_) print_resumed(text_, folder_->resumed(), folder_->lost_bytes());
+    if (folder_ && !folder_->missing_shards().empty())
+      note(text_, missing_text(wanted_.folder(), folder_->missing_shards()));
     progress_lines progress(text_, wanted_);
     metrics_files metrics(wanted_.metrics, wanted_.prometheus, wanted_.game, wanted_.rank.rank);
     std::stop_callback const on_stop(stopped_by_user_, [this] { stop_.request_stop(); });

@@ -167,6 +167,15 @@ void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes)
   send(to);
 }
 
+std::string missing_text(std::filesystem::path const& folder, std::vector<int> const& shards) {
+  std::string const others = shards.size() > 1
+                                 ? " and " + grouped(static_cast<std::int64_t>(shards.size()) - 1) +
+                                       " more shards are missing; their"
+                                 : " is missing; its";
+  return (folder / batchmate::shard_name(shards.front())).string() + others +
+         " games count as played and are not played again";
+}
+
 void note(std::FILE* to, std::string const& text) {
   if (!takes_more(to)) return;
   bool const live = isatty(fileno(to)) == 1;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ std::size_t resident_bytes();
 void print_head(std::FILE* to, job const& wanted, run_facts const& facts);
 /// Prints what of the run is there already, if anything is.
 void print_resumed(std::FILE* to, std::int64_t episodes, std::size_t lost_bytes);
+/// Says which shards of an earlier process are missing, of which there is one at least.
+std::string missing_text(std::filesystem::path const& folder, std::vector<int> const& shards);
 /// Prints a line between the lines of progress.
 void note(std::FILE* to, std::string const& text);
 /// Prints on standard error what every worker waits for.

@@ -72,6 +72,8 @@ class run_files {
   std::vector<network_phase> const& phases() const { return phases_; }
   /// Bytes at the journal's end that were no whole record.
   std::size_t lost_bytes() const { return lost_bytes_; }
+  /// Numbers of shards that somebody took away, but for the oldest: their episodes count as finished all the same.
+  std::vector<int> const& missing_shards() const { return missing_shards_; }
   /// Shards in the folder. Any thread may ask.
   int shards() const { return shards_.load(std::memory_order_relaxed); }
   /// The oldest network that may be asked for again. Any thread may ask.
@@ -201,8 +203,11 @@ class run_files {
     while (p.oldest < p.shards && !is_there(shard_name(p.oldest))) ++p.oldest;
     // Shards that the journal does not know are as good as unwritten: it still has their episodes.
     remove_shards([&](int shard) { return shard < p.oldest || shard >= p.shards; });
-    for (int s = p.oldest; s < p.shards; ++s) kept_.push_back(size_of(s));
-    shards_ = p.shards - p.oldest;
+    for (int s = p.oldest; s < p.shards; ++s) {
+      kept_.push_back(size_of(s));
+      if (!is_there(shard_name(s))) missing_shards_.push_back(s);
+    }
+    shards_ = p.shards - p.oldest - static_cast<int>(missing_shards_.size());
     lock_.check_in_place();  // what was read is what is locked
     return p;
   }
@@ -280,10 +285,10 @@ class run_files {
     for (std::uint64_t size : kept_) bytes += size;
     for (; bytes > settings_.keep_bytes && !kept_.empty(); kept_.pop_front()) {
       int const oldest = rows_.shards() - static_cast<int>(kept_.size());
+      if (is_there(shard_name(oldest))) shards_ -= 1;
       remove_file(folder() / shard_name(oldest));
       remove_file(folder() / games_name(oldest));
       bytes -= kept_.front();
-      shards_ -= 1;
     }
   }
 
@@ -344,6 +349,7 @@ class run_files {
   folder_lock lock_;
   journal journal_;
   std::size_t lost_bytes_ = 0;
+  std::vector<int> missing_shards_;
   std::map<std::int64_t, std::vector<std::byte>> pending_;
   std::vector<network_phase> phases_;
   std::deque<std::uint64_t> kept_;  // bytes of the shards in the folder

@@ -100,6 +100,8 @@ class run_folder {
   int oldest_network() const { return files_.oldest_network(); }
   /// Bytes at the journal's end that were no whole episode; those episodes are played again.
   std::size_t lost_bytes() const { return files_.lost_bytes(); }
+  /// Numbers of shards that somebody took away, but for the oldest: their episodes count as finished all the same.
+  std::vector<int> const& missing_shards() const { return files_.missing_shards(); }
 
   /// Takes a finished episode. Throws what went wrong with the files, now or before, and `contract_error` for
   /// a game that ends with no value, or begins where the folder's settings do not say.

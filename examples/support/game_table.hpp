@@ -2,6 +2,7 @@
 
 #include <batchmate/eval/answers.hpp>
 #include <batchmate/eval/batch_buffer.hpp>
+#include <batchmate/game/sgf.hpp>
 
 #include <support/table.hpp>
 
@@ -27,6 +28,8 @@ class game_table final : public table {
   std::string draw() const override { return now().draw(); }
   std::string position() const override { return now().to_text(); }
   std::optional<float> result() const override { return now().result(); }
+  std::string score() const override { return batchmate::sgf_result(now(), plies() % 2 == 0); }
+  int columns() const override { return G::input.columns; }
   int plies() const override { return static_cast<int>(history_.size()) - 1; }
   std::string evaluator() const override { return evaluator_.identity(); }
   std::string network() const override { return network_; }

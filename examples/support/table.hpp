@@ -41,7 +41,9 @@ class table {
   virtual std::string draw() const = 0;             ///< the board over several lines
   virtual std::string position() const = 0;         ///< one line
   virtual std::optional<float> result() const = 0;  ///< for the player to move; empty while the game goes on
+  virtual std::string score() const = 0;            ///< of a finished game: `sgf_result`, black moving first
   virtual std::vector<std::string> moves() const = 0;  ///< legal ones
+  virtual int columns() const = 0;                     ///< of the board
   virtual int plies() const = 0;                       ///< played since the position set last
   virtual std::string evaluator() const = 0;           ///< its identity
   virtual std::string network() const = 0;             ///< name and size, or `none`

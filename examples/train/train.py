@@ -329,7 +329,8 @@ def run(flags):
         optimizer.load_state_dict(state["optimizer"])
     steps = flags.steps or max(1, math.ceil(flags.epochs * count / batch))
     print(f"{board.game}: {count} rows, {steps} steps, "
-          f"{sum(p.numel() for p in model.parameters())} parameters, {flags.device}", flush=True)
+          f"{sum(p.numel() for p in model.parameters())} parameters, {flags.device}, "
+          f"{len(symmetries(board)) if not flags.no_symmetry else 1} symmetries", flush=True)
     fit(model, optimizer, loader, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
     networks.export(model, flags.out)
     if flags.checkpoint:

@@ -1,4 +1,4 @@
-"""The small example programs do what they say: hello, with_network, engine, own_evaluator, own_search, analyse, play."""
+"""The small example programs do what they say: hello, with_network, engine, own_evaluator, own_search, analyse, play, gtp."""
 import json
 import os
 import re
@@ -43,7 +43,7 @@ class Example(unittest.TestCase):
 class VersionTest(Example):
     def test_every_program_with_flags_says_its_version(self):
         version, = re.findall(r"project\(batchmate VERSION (\S+)", (SOURCES / "CMakeLists.txt").read_text())
-        for name in ("selfplay", "match", "analyse", "play"):
+        for name in ("selfplay", "match", "analyse", "play", "gtp"):
             self.assertEqual(self.output(name, "--version"), f"{name} {version}\n")
 
 
@@ -368,11 +368,70 @@ class PlayTest(Example):
                 self.assertIn(reason, self.refused(2, "play", *flags))
 
     def test_help_explains_every_flag(self):
-        for name in ["play", "analyse"]:
+        for name in ["play", "analyse", "gtp"]:
             out = self.output(name, "--help")
             for flag in ["--game", "--network", "--evaluator", "--simulations", "--set", "--precision", "--symmetry", "--plan",
                          "--cache"]:
                 self.assertIn(flag, out)
+
+
+class GtpTest(Example):
+    def answers(self, commands, *flags):
+        """What the program answers to each line."""
+        out = self.output("gtp", *(flags or ["--game", "go9", *FIRST_MOVE]), stdin=commands)
+        self.assertTrue(out.endswith("\n\n"), out)
+        return out[:-2].split("\n\n")
+
+    def test_answers_carry_the_status_and_the_number_of_the_command(self):
+        found = self.answers("# a comment\n\n1 name\nprotocol_version # 2?\n\t7\tknown_command\tgenmove\n8 known_command x\n"
+                             "9 fly\n10 \nplay\nquit\nname\n")
+        self.assertEqual(found, ["=1 batchmate", "= 2", "=7 true", "=8 false", "?9 unknown command", "?10 unknown command",
+                                 "? syntax error: expected a colour and a move", "="])
+
+    def test_all_commands_listed_are_known(self):
+        listed = self.answers("list_commands\n")[0].removeprefix("= ").split("\n")
+        self.assertEqual(set(self.answers("".join(f"known_command {name}\n" for name in listed))), {"= true"})
+        self.assertIn("genmove", listed)
+
+    def test_points_of_go_have_letters_without_i_and_rows_from_the_bottom(self):
+        out = self.answers("showboard\n", "--game", "go13", *FIRST_MOVE)[0]
+        self.assertEqual([line[:4] for line in out.split("\n")[1:14]], ["   A", *(f"{row:2} ." for row in range(13, 1, -1))])
+        found = self.answers("play b A1\nplay W j9\nplay black i5\nplay b k1\nplay b a10\nplay b a1\nplay b pass\nshowboard\n")
+        self.assertEqual(found[:7], ["=", "=", "? syntax error: 'i5' is no point", "? illegal move", "? illegal move",
+                                     "? illegal move", "="])
+        empty = [f"{row} . . . . . . . . ." for row in range(9, 0, -1)]
+        board = ["  A B C D E F G H J", "9 . . . . . . . . o", *empty[1:8], "1 x . . . . . . . .", "o to move, komi 7.5"]
+        self.assertEqual(found[7].split("\n"), ["= ", *board])
+
+    def test_colours_alternate_and_moves_are_generated_played_and_taken_back(self):
+        found = self.answers("play w e5\nplay red e5\nreg_genmove b\ngenmove b\ngenmove b\nundo\nundo\ngenmove w\n")
+        self.assertEqual(found[0], "? illegal move: it is the other player's turn")
+        self.assertEqual(found[1], "? syntax error: 'red' is no colour")
+        self.assertRegex(found[2], r"= ([A-HJ][1-9]|pass)")
+        self.assertRegex(found[3], r"= ([A-HJ][1-9]|pass)")
+        self.assertEqual(found[4:], [found[0], "=", "? cannot undo", found[0]])
+
+    def test_a_game_of_go_is_scored_with_its_komi(self):
+        moves = "play b e5\nfinal_score\nplay w pass\nplay b pass\n"
+        self.assertEqual(self.answers(f"boardsize 9\nkomi 6.5\n{moves}final_score\ngenmove w\nclear_board\nfinal_score\n"),
+                         ["=", "=", "=", "? cannot score: the game goes on", "=", "=", "= B+74.5", "= pass", "=",
+                          "? cannot score: the game goes on"])
+        self.assertEqual(self.answers(f"{moves}komi 0\nfinal_score\nundo\nfinal_score\nkomi a\n")[4:],
+                         ["=", "= B+81", "=", "? cannot score: the game goes on", "? syntax error: 'a' is no komi"])
+
+    def test_another_size_is_refused(self):
+        self.assertEqual(self.answers("boardsize 19\nboardsize\n"), ["? unacceptable size", "? syntax error: expected a size"])
+
+    def test_other_games_have_their_own_moves_and_no_komi(self):
+        flags = ["--game", "tictactoe", *FIRST_MOVE]
+        found = self.answers("komi 1\nplay b b2\ngenmove w\nplay b b1\nplay w c3\nplay b b3\ngenmove w\nfinal_score\n", *flags)
+        self.assertEqual(found, ["? not in this game", "=", "= a1", "=", "=", "=", "? the game is over", "= B+"])
+
+    def test_resigns_where_it_was_told_to(self):
+        flags = ["--game", "connect4", "--network", NETWORK, "--simulations", "50", "--resign-below"]
+        self.assertEqual(self.answers("genmove b\n", *flags, "1"), ["= resign"])
+        self.assertEqual(self.answers("genmove b\n", *flags, "-0.9"), ["= 4"])
+        self.assertIn("--resign-below", self.refused(2, "gtp", "--resign-below", "2"))
 
 
 if __name__ == "__main__":

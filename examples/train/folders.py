@@ -75,6 +75,7 @@ class Folders:
     patience: float = 60.0               # seconds before a damaged shard is bad: it could be a copy under way
 
     def __post_init__(self):
+        self.symmetries = None  # those that the first shard names, as `Shard.symmetries`
         self.data = [self.data] if isinstance(self.data, (str, os.PathLike)) else list(self.data)
         if min([1, *(n for n in (self.newest_rows, self.newest_shards) if n is not None)]) < 1:
             raise ValueError("stream: newest_rows and newest_shards must be positive")
@@ -162,6 +163,12 @@ class Folders:
         shard = Shard(path)
         if self.board is None:
             self.board = shard.board
+        if self.symmetries is None and shard.board == self.board:
+            try:
+                self.symmetries = shard.symmetries()
+            except TensorFileError:
+                shard.close()
+                raise
         if shard.board != self.board:
             shard.close()
             raise TensorFileError(f"{path}: holds {shard.board}, expected {self.board}")

@@ -182,6 +182,19 @@ class Shard:
         except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as problem:
             raise TensorFileError(f"{self.path}: metadata: networks: {problem!r}") from problem
 
+    def symmetries(self):
+        """Every symmetry of the game as indices, cells (H * W) and actions (A): which one comes to each place; nothing
+        where the shard names none."""
+        try:
+            found = [[np.array(table, np.int64) for table in pair]
+                     for pair in json.loads(self.file.metadata.get("symmetries", "[]"))]
+            if any([sorted(table.tolist()) for table in pair] != [list(range(self.board.cells)),
+                                                                  list(range(self.board.actions))] for pair in found):
+                raise ValueError("are no permutations of cells and actions")
+        except (ValueError, TypeError, RecursionError) as problem:
+            raise TensorFileError(f"{self.path}: metadata: symmetries: {problem}") from problem
+        return [tuple(np.argsort(table) for table in pair) for pair in found]
+
     def read(self, first=0, last=None):
         """The rows `first` to `last` (excluded), packed: {name: array}, with every optional tensor filled in."""
         last = self.count if last is None else last

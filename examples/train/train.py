@@ -131,6 +131,11 @@ def open_rows(folders, settings, newest_rows=None, workers=0, **more):
     return Loader(stream, workers), count
 
 
+def symmetries_of(stream, board):
+    """Those that the rows name, else those that are known here."""
+    return stream.symmetries or symmetries(board)
+
+
 def endless(loader):
     """Batches of one epoch after the other."""
     while True:
@@ -160,7 +165,7 @@ def fit(model, optimizer, loader, settings, report=print):
     """Trains in place; returns the mean (policy loss, value loss) of the last report. `report` takes a line."""
     device = next(model.parameters()).device
     random = np.random.default_rng(settings.seed)
-    moves = symmetries(model.board) if settings.symmetry else []
+    moves = symmetries_of(loader.stream, model.board) if settings.symmetry else []
     tables = index_tables(moves, device) if len(moves) > 1 else None
     optimizer.param_groups[0]["weight_decay"] = settings.weight_decay
     model.train()
@@ -330,7 +335,7 @@ def run(flags):
     steps = flags.steps or max(1, math.ceil(flags.epochs * count / batch))
     print(f"{board.game}: {count} rows, {steps} steps, "
           f"{sum(p.numel() for p in model.parameters())} parameters, {flags.device}, "
-          f"{len(symmetries(board)) if not flags.no_symmetry else 1} symmetries", flush=True)
+          f"{1 if flags.no_symmetry else len(symmetries_of(loader.stream, board))} symmetries", flush=True)
     fit(model, optimizer, loader, settings_of(flags, steps, flags.seed), lambda line: print(line, flush=True))
     networks.export(model, flags.out)
     if flags.checkpoint:

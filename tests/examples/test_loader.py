@@ -12,6 +12,7 @@ if importlib.util.find_spec("torch") is None:
 
 from selfplay_runs import PROGRAM, RunTest, environment, read_shard, shards_in
 
+from games import board_of, symmetries
 from stream import Loader, Stream
 
 JOB = ["--game", "tictactoe", "--evaluator", "uniform", "--simulations", "100", "--episodes", "4000", "--shard-rows", "512",
@@ -58,6 +59,10 @@ class FollowTest(RunTest):
             expected += zip(*(rows[name].tolist() for name in ("episode", "ply", "action", "value")))
         self.assertEqual({row[0] for row in expected}, set(range(4000)))
         self.assertEqual(sorted(found), sorted(expected))
+        known, named = symmetries(board_of("tictactoe")), Stream(stream.data)
+        named.count()
+        self.assertEqual([[part.tolist() for part in pair] for pair in named.symmetries],
+                         [[part.tolist() for part in pair] for pair in known])
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ TEST_CASE("a shard holds every sample of the episodes in order") {
   CHECK(file.metadata_at("search") == "s");
   CHECK(file.metadata_at("seed") == "7");
   CHECK(file.metadata_at("final") == "yes");
+  std::string const symmetries = file.metadata_at("symmetries");
+  CHECK(symmetries.starts_with("[[[0,1,2,3,4,5,6,7,"));
+  CHECK(symmetries.find(",40,41],[0,1,2,3,4,5,6]],[[6,5,4,3,2,1,0,13,") != std::string::npos);
+  CHECK(symmetries.ends_with(",36,35],[6,5,4,3,2,1,0]]]"));
   CHECK(file.at("planes").extents == std::vector<std::uint64_t>{n, 2, 8});
   CHECK(file.at("legal").extents == std::vector<std::uint64_t>{n, 8});
   CHECK(file.at("policy").extents == std::vector<std::uint64_t>{n, 7});
@@ -102,6 +106,7 @@ TEST_CASE("numbers beside the planes have a tensor of their own") {
   rows.finish();
   bm::tensor_file const file(folder / "rows-000000.safetensors");
   CHECK(file.metadata_at("globals") == "1");
+  CHECK_THROWS_AS(file.metadata_at("symmetries"), bm::file_error);
   CHECK(file.at("globals").extents == std::vector<std::uint64_t>{played.samples.size(), 1});
   CHECK(numbers<float>(file, "globals")[0] == 0.5f + static_cast<float>(nim_with_komi{}.stones));
 }

@@ -43,7 +43,7 @@ class FollowRuns(unittest.TestCase):
     def run_follow(self, *more, data="run"):
         """The exit status of follow.py, and what it wrote to standard output and error."""
         command = ["--game", "connect4", "--data", str(self.folder / data), "--networks",
-                   str(self.folder / "networks"), "--work", str(self.folder / "work"), "--blocks", "1",
+                   str(self.folder / "networks"), "--work", str(self.folder / "training"), "--blocks", "1",
                    "--channels", "8", "--threads", "1", "--batch", "20", "--new-rows", "40", "--passes", "3", *more]
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -54,7 +54,7 @@ class FollowRuns(unittest.TestCase):
 
     def log(self):
         """The log's lines."""
-        return [json.loads(line) for line in (self.folder / "work/log.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in (self.folder / "training/log.jsonl").read_text().splitlines()]
 
     def networks(self):
         """The names of the networks there, and the bytes of each."""
@@ -103,7 +103,7 @@ class FollowRuns(unittest.TestCase):
 
     def made(self):
         """How many networks the checkpoint counts."""
-        path = self.folder / "work/checkpoint.pt"
+        path = self.folder / "training/checkpoint.pt"
         return networks.load_checkpoint(path)[1]["networks"] if path.exists() else 0
 
     def test_trains_on_the_newest_rows_of_the_window(self):
@@ -128,7 +128,7 @@ class FollowRuns(unittest.TestCase):
         wanted, log = self.networks(), self.log()
         self.assertEqual([line["new_rows"] for line in log], [100, 41])
 
-        for name in ("work", "networks", "run"):
+        for name in ("training", "networks", "run"):
             (self.folder / name).rename(self.folder / f"first-{name}")
         self.write(0)
         self.write(1, 60)
@@ -175,12 +175,12 @@ class FollowRuns(unittest.TestCase):
         status, _, err = self.run_follow("--count", "2", "--channels", "16")
         self.assertEqual(status, 1)
         self.assertRegex(err, r"follow.py: .*checkpoint.pt: holds .*channels=8.* but the flags ask for .*channels=16")
-        with loop.locked(self.folder / "work"):
+        with loop.locked(self.folder / "training"):
             self.assertEqual(self.run_follow()[0], 1)
-        model, state = networks.load_checkpoint(self.folder / "work/checkpoint.pt")
-        networks.save_checkpoint(self.folder / "work/checkpoint.pt", model, train.make_optimizer(model), generation=1)
+        model, state = networks.load_checkpoint(self.folder / "training/checkpoint.pt")
+        networks.save_checkpoint(self.folder / "training/checkpoint.pt", model, train.make_optimizer(model), generation=1)
         status, _, err = self.run_follow()
-        self.assertEqual((status, err), (1, f"follow.py: {self.folder}/work/checkpoint.pt: is another program's: it "
+        self.assertEqual((status, err), (1, f"follow.py: {self.folder}/training/checkpoint.pt: is another program's: it "
                                             "names no networks\n"))
         self.assertEqual(self.run_follow("--new-rows", "0")[0], 2)
         self.assertEqual(self.run_follow("--game", "chess")[0], 2)

@@ -66,6 +66,23 @@ class Shards(unittest.TestCase):
             for first, last in [(0, 7), (-1, 3), (5, 4)]:
                 self.assertRaisesRegex(TensorFileError, "holds 6 rows", shard.read, first, last)
 
+    def test_symmetries_are_read_as_what_comes_to_each_place(self):
+        turn, board = [[1, 2, 0, 3, 4, 5], [2, 0, 1, 3]], Board("own", 1, 2, 3, 0, 4)
+        self.write(board, 3)
+        with Shard(self.path) as shard:
+            self.assertEqual(shard.symmetries(), [])
+        self.write(board, 3, metadata=dict(symmetries=json.dumps([[list(range(6)), list(range(4))], turn])))
+        with Shard(self.path) as shard:
+            (same, still), (cells, actions) = shard.symmetries()
+        self.assertEqual((same.tolist(), still.tolist()), (list(range(6)), list(range(4))))
+        self.assertEqual("".join("abcdef"[i] for i in cells), "cabdef")  # a goes to the place of b
+        self.assertEqual("".join("wxyz"[i] for i in actions), "xywz")
+        for bad in ("{", "[1]", "[[[0,1]]]", json.dumps([turn[:1]]), json.dumps([turn[::-1]]),
+                    json.dumps([[turn[0], [0, 0, 1, 2]]])):
+            self.write(board, 3, metadata=dict(symmetries=bad))
+            with self.subTest(bad), Shard(self.path) as shard:
+                self.assertRaisesRegex(TensorFileError, "000000.safetensors: metadata: symmetries: ", shard.symmetries)
+
     def test_tensors_that_are_missing_have_defaults(self):
         self.write(SMALL, 3, action=None, ply=None, episode=None)
         with Shard(self.path) as shard:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import tempfile
 import unittest
 from dataclasses import replace
@@ -211,6 +212,21 @@ class Program(Folder):
         self.assertEqual(self.run_train("--resume", checkpoint)[0], 0)
         again = networks.load(self.folder / "network.safetensors")
         self.assertFalse(torch.equal(first.stem.conv.weight, again.stem.conv.weight))
+
+    def test_symmetries_of_a_game_of_ones_own_are_those_that_its_rows_name(self):
+        cells = np.arange(42).reshape(6, 7)
+        mirrored = [cells[:, ::-1].ravel().tolist(), list(range(6, -1, -1))]
+        own, tables = replace(CONNECT4, game="own"), json.dumps([[list(range(42)), list(range(7))], mirrored])
+        for metadata, count in [({}, 1), ({"symmetries": tables}, 2)]:
+            write_shard(self.folder / "data/rows-000000.safetensors", own, random_rows(own, 100, 1), **metadata)
+            with mock.patch.object(train, "augmented", side_effect=train.augmented) as augmented:
+                status, out, err = self.run_train()
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn(f", {count} symmetries\n", out)
+            self.assertEqual(augmented.called, count > 1)
+        moved_cells, moved_actions = (table[1].tolist() for table in augmented.call_args.args[1])
+        self.assertEqual([moved_cells, moved_actions], mirrored)
+        self.assertIn(", 1 symmetries\n", self.run_train("--no-symmetry")[1])
 
     def test_training_that_diverges_leaves_the_network_and_the_checkpoint_as_they_were(self):
         checkpoint = self.folder / "checkpoint.pt"

@@ -199,19 +199,36 @@ class row_writer {
   std::map<std::string, std::string> metadata(bool is_final) const {
     std::string name;
     if constexpr (game_with_text<G>) name = G::name();
-    return {{"format", std::string(rows_format)},
-            {"game", name},
-            {"planes", std::to_string(G::input.planes)},
-            {"rows", std::to_string(G::input.rows)},
-            {"columns", std::to_string(G::input.columns)},
-            {"globals", std::to_string(num_globals<G>)},
-            {"actions", std::to_string(G::num_actions)},
-            {"perspective", "player to move"},
-            {"final", is_final ? "yes" : "no"},
-            {"evaluator", settings_.evaluator},
-            {"networks", network_names()},
-            {"search", settings_.search},
-            {"seed", std::to_string(settings_.seed)}};
+    std::map<std::string, std::string> all{{"format", std::string(rows_format)},
+                                           {"game", name},
+                                           {"planes", std::to_string(G::input.planes)},
+                                           {"rows", std::to_string(G::input.rows)},
+                                           {"columns", std::to_string(G::input.columns)},
+                                           {"globals", std::to_string(num_globals<G>)},
+                                           {"actions", std::to_string(G::num_actions)},
+                                           {"perspective", "player to move"},
+                                           {"final", is_final ? "yes" : "no"},
+                                           {"evaluator", settings_.evaluator},
+                                           {"networks", network_names()},
+                                           {"search", settings_.search},
+                                           {"seed", std::to_string(settings_.seed)}};
+    if constexpr (game_with_symmetries<G>) all["symmetries"] = symmetry_tables();
+    return all;
+  }
+
+  /// As JSON, for every symmetry, the identity first: [where each cell goes, where each action goes].
+  static std::string symmetry_tables() requires game_with_symmetries<G> {
+    auto const list = [](int count, auto&& item) {
+      std::string text;
+      for (int i = 0; i < count; ++i) text += (i > 0 ? "," : "[") + item(i);
+      return text + ']';
+    };
+    return list(G::num_symmetries, [&](int s) {
+      return '[' +
+             list(G::input.cells(), [&](int cell) { return std::to_string(G::symmetric_cell(s, cell)); }) +
+             ',' + list(G::num_actions, [&](int a) { return std::to_string(G::symmetric_action(s, a)); }) +
+             ']';
+    });
   }
 
   shard_settings settings_;

@@ -1,6 +1,8 @@
 // The Go Text Protocol, version 2, for every game: black is who moves first. Points of Go are named as there (letters
 // without I, row 1 at the bottom); all other moves are the library's texts, which for Hex are those of its programs.
 
+#include <batchmate/game/sgf.hpp>
+
 #include <common/flags.hpp>
 #include <common/program.hpp>
 #include <common/summary.hpp>
@@ -45,7 +47,9 @@ std::string const& only(words const& arguments, char const* what) {
 class engine {
  public:
   engine(table& at, std::string game, float resign_below)
-      : table_(at), game_(std::move(game)), start_(at.position()), resign_below_(resign_below) {}
+      : table_(at), game_(std::move(game)), start_(at.position()), resign_below_(resign_below) {
+    if (!is_go()) commands_.erase("komi");
+  }
 
   /// Reads commands to the end, or `quit`.
   void serve() {
@@ -108,8 +112,9 @@ class engine {
     return static_cast<char>(letter + (letter >= 'I')) + turned_row(move);
   }
   std::string move_of(std::string const& vertex) const {
+    if (!is_go()) return vertex;
     std::string const move = lower(vertex);
-    if (!is_go() || move == "pass") return move;
+    if (move == "pass") return move;
     bool const point = move.size() >= 2 && move.size() <= 3 && move[0] != 'i' &&
                        move.find_first_not_of("0123456789", 1) == move.npos;
     if (!point) throw refusal("syntax error: '" + vertex + "' is no point");
@@ -123,17 +128,19 @@ class engine {
   std::string play(words const& arguments) {
     if (arguments.size() != 2) throw refusal("syntax error: expected a colour and a move");
     check_turn(arguments[0]);
-    if (table_.play(move_of(arguments[1]))) throw refusal("illegal move");
+    std::string const move = move_of(arguments[1]);
+    if (table_.play(move) && table_.play(lower(move))) throw refusal("illegal move");
     return "";
   }
 
   /// A move by the search, which `generate` plays, too.
   std::string think(words const& arguments, bool generate) {
-    check_turn(only(arguments, "a colour"));
+    std::string const& colour = only(arguments, "a colour");
     if (table_.result()) {
       if (is_go()) return "pass";
       throw refusal("the game is over");
     }
+    check_turn(colour);
     analysis const found = table_.think();
     if (found.value < resign_below_) return "resign";
     if (generate) table_.play(found.move);
@@ -159,11 +166,12 @@ class engine {
 
   /// Komi is a part of Go's text, between who moves first and the moves; those played stay.
   std::string set_komi(words const& arguments) {
-    if (!is_go()) throw refusal("not in this game");
     std::string const komi = only(arguments, "a number"), old = start_;
-    std::string const fresh = old.substr(0, old.rfind(' ') + 1) + komi;
     std::string const moves = table_.position().substr(old.size());
-    if (!table_.set_position(fresh)) throw refusal("syntax error: '" + komi + "' is no komi");
+    auto const halves = batchmate::parse_half_points(komi);
+    if (!halves ||
+        !table_.set_position(old.substr(0, old.rfind(' ') + 1) + batchmate::half_points_text(*halves)))
+      throw refusal("syntax error: '" + komi + "' is no komi in half points");
     start_ = table_.position();
     words const played = split(moves);
     for (std::string const& move : played) table_.play(move);
@@ -204,7 +212,7 @@ class engine {
   std::string start_;  // the position from which games begin
   float resign_below_;
   bool ended_ = false;
-  std::map<std::string, std::function<std::string(words const&)>> const commands_{
+  std::map<std::string, std::function<std::string(words const&)>> commands_{
       {"protocol_version", [](words const&) { return "2"; }},
       {"name", [](words const&) { return "batchmate"; }},
       {"version", [this](words const&) { return common::version + " " + table_.network(); }},

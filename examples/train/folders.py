@@ -65,6 +65,7 @@ class Folders:
     data: Sequence[str]                  # folders or globs, oldest first; see `find`
     newest_rows: Optional[int] = None    # take only so many of what is there at the beginning
     newest_shards: Optional[int] = None  # the same in shards that can be read
+    only: Optional[Sequence[Part]] = None  # read these parts, whatever there is
     on_bad: str = "error"                # a shard that vanished or is damaged: "error" raises, "warn" goes on without
     board: Optional[Board] = None        # expected of every shard; None: that of the first that is opened
     follow: bool = False                 # go on with shards that appear, until `until` or `idle` says to end
@@ -84,7 +85,7 @@ class Folders:
 
     def parts(self):
         """What a pass over the shards that are there now reads, oldest first, as Parts."""
-        parts = self.look(set())
+        parts = self.look(set()) if self.only is None else list(self.only)
         if not parts:
             raise TensorFileError(f"{', '.join(map(str, self.data))}: no rows in any shard rows-NNNNNN.safetensors")
         return parts

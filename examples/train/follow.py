@@ -2,11 +2,13 @@
 """Trains beside a self-play that goes on meanwhile, and hands it every new network.
 
     follow.py --game hex7 --data out/hex7 --networks networks --work out/training &
+    until [ -e networks/000000.safetensors ]; do sleep 1; done
     selfplay --game hex7 --network networks --episodes 0 --out out/hex7 --resume
 
-Network 0 has random weights. Whenever `--new-rows` rows have come, the newest `--window` rows are trained on, and the
-next network is put into the folder that self-play watches. A trainer that is faster than self-play waits for rows; one
-that is slower uses each row fewer times than `--passes` says, and logs how many.
+Network 0 has random weights. Whenever `--new-rows` rows have come, the newest `--window` rows are trained on, as many
+steps as `--passes` asks for the rows that came, and the next network is put into the folder that self-play watches. A
+trainer that is faster than self-play waits for rows. For one that is slower, at most four times `--new-rows` count: it
+uses each row fewer times, and logs how many.
 
 The work folder holds `checkpoint.pt` and `log.jsonl`. The same command goes on where it was stopped or killed, and
 counts the rows that came in between.
@@ -17,28 +19,35 @@ import json
 import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import train
 from train import amount, positive
 import model as networks
 from folders import Folders, find
-from loop import NEW_ROWS, add_game_flags, board_from, printed, run_guarded, take_up_training
+from loop import NEW_ROWS, add_game_flags, board_from, locked, printed, run_guarded, take_up_training
+from tensors import TensorFileError
 
 MOST = 4  # times `--new-rows` that count between two networks: a trainer that is slower would lag ever more
 NOT_LOGGED = ("data", "networks", "work", "count", "board")  # flags that shape no network
 
 
 class Follower:
-    """The state of a training: the model, its optimizer, the networks made and the shards whose rows were counted."""
+    """The state of a training: the model, its optimizer, the number of networks made, and the rows that were counted."""
 
     def __init__(self, flags):
-        self.flags, self.checkpoint = flags, Path(flags.work) / "checkpoint.pt"
+        self.flags, self.checkpoint, self.made = flags, Path(flags.work) / "checkpoint.pt", 0
         self.model, self.optimizer, state = take_up_training(self.checkpoint, flags, "networks")
-        self.made, self.seen = (state["networks"], set(state["seen"])) if state else (0, set())
         self.data = Folders(flags.data, follow=True, on_bad="warn", board=flags.board)
         self.suspects = {}  # shards that are not whole yet
-        if not state:
+        self.known, self.parts = set(), []  # shards that have been seen; as Parts, in the order in which they came
+        if state:
+            self.made = state["networks"]
+            self.take_up(state["seen"])
+        elif any(Path(flags.networks).glob("*.safetensors")):
+            raise TensorFileError(f"{flags.networks}: holds networks, but {self.checkpoint} is not there to go on from")
+        else:
             self.save()
         if not self.network().exists():  # it was killed between the two files
             networks.export(self.model, self.network())
@@ -47,20 +56,39 @@ class Follower:
         """The file of the newest network."""
         return Path(self.flags.networks) / f"{self.made:06}.safetensors"
 
+    def take_up(self, seen):
+        """Goes on with the shards that had been counted, in their order, as far as they are there."""
+        found = {part.path: part for part in self.data.look(set(), self.suspects, limited=False)}
+        self.parts = [found[path] for path in seen if path in found]
+        self.known = {part.path for part in self.parts}
+
     def save(self):
         """Writes the checkpoint that makes a network count."""
-        self.seen &= {path for path, _ in find(self.flags.data, missing_ok=True)}
         networks.save_checkpoint(self.checkpoint, self.model, self.optimizer, networks=self.made,
-                                 seen=sorted(self.seen))
+                                 seen=[part.path for part in self.parts])
 
     def await_rows(self):
         """Waits until enough rows have come since it last returned; returns their number."""
         rows = 0
         while True:
-            rows += sum(part.last - part.first for part in self.data.look(self.seen, self.suspects, limited=False))
+            there = {path for path, _ in find(self.flags.data, missing_ok=True)}
+            self.known &= there
+            self.parts = [part for part in self.parts if part.path in there]
+            came = self.data.look(self.known, self.suspects, limited=False)
+            self.parts += came
+            rows += sum(part.last - part.first for part in came)
             if rows >= self.flags.new_rows:
                 return rows
             time.sleep(self.data.poll)
+
+    def newest(self, rows):
+        """Where the rows are that came last, or all if there are fewer."""
+        found = []
+        for part in reversed(self.parts):
+            if rows > 0:
+                found.append(replace(part, first=max(part.first, part.last - rows)))
+                rows -= part.last - found[-1].first
+        return found[::-1]
 
     def step(self):
         """Waits for rows, trains on them and hands the next network out; returns its log line."""
@@ -70,12 +98,14 @@ class Follower:
         as_it_comes = {"board": flags.board, "on_bad": "warn"}  # self-play may remove shards while they are read
         settings = train.settings_of(flags, 0, seed)
         policy_new, value_new = train.evaluate(self.model, train.open_stream(
-            flags.data, settings, newest_rows=min(new_rows, NEW_ROWS), **as_it_comes))
-        loader, _ = train.open_rows(flags.data, settings, flags.window, flags.workers, **as_it_comes)
+            flags.data, settings, only=self.newest(min(new_rows, NEW_ROWS)), **as_it_comes))
+        loader, _ = train.open_rows(flags.data, settings, workers=flags.workers, only=self.newest(flags.window),
+                                    **as_it_comes)
         counted = min(new_rows, MOST * flags.new_rows)
         steps = max(1, math.ceil(flags.passes * counted / loader.stream.batch))
         policy, value = train.fit(self.model, self.optimizer, loader,
                                   train.settings_of(flags, steps, seed), report=lambda line: None)
+        networks.folded_arrays(self.model, self.network())  # before the checkpoint: a training that diverged is not kept
         self.made += 1
         self.save()
         networks.export(self.model, self.network())
@@ -89,13 +119,14 @@ class Follower:
 
 def run(flags):
     """Makes networks until there are `--count`."""
-    follower = Follower(flags)
-    print(f"{follower.network()}: waiting for rows in {', '.join(flags.data)}", flush=True)
-    while flags.count is None or follower.made < flags.count:
-        line = follower.step()
-        with open(Path(flags.work) / "log.jsonl", "a") as log:
-            print(json.dumps(line), file=log)
-        print(printed(line), flush=True)
+    with locked(Path(flags.networks)):
+        follower = Follower(flags)
+        print(f"{follower.network()}: waiting for rows in {', '.join(flags.data)}", flush=True)
+        while flags.count is None or follower.made < flags.count:
+            line = follower.step()
+            with open(Path(flags.work) / "log.jsonl", "a") as log:
+                print(json.dumps(line), file=log)
+            print(printed(line), flush=True)
 
 
 def parse_flags(arguments):
@@ -115,9 +146,11 @@ def parse_flags(arguments):
     group.add_argument("--window", type=positive, default=1000000, metavar="ROWS",
                        help="train on the newest so many (%(default)s)")
     group.add_argument("--passes", type=amount, default=4, metavar="N",
-                       help="times that a row is trained on before it leaves the window, on average, if the trainer "
-                            "keeps up (%(default)s)")
+                       help="times that a row is trained on before it leaves the window, on average; of rows that came "
+                            f"at once at most {MOST} times --new-rows count (%(default)s)")
     flags = train.check_training_flags(parser, parser.parse_args(arguments))
+    if flags.new_rows > flags.window:
+        parser.error(f"--new-rows {flags.new_rows}: must be at most --window, {flags.window}")
     flags.board = board_from(flags, parser)
     return flags
 

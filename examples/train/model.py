@@ -109,9 +109,8 @@ class Network(nn.Module):
         return {"policy": self.policy, "value_hidden": self.value_hidden, "value": self.value}
 
 
-def export(model, path):
-    """Writes the network file of a model, batch norm folded; the file appears whole or not at all, and not if training
-    has left numbers that are not finite."""
+def folded_arrays(model, path):
+    """The tensors of a model's network file, `path`, batch norm folded; refuses numbers that are not finite."""
     arrays = {}
     for name, part in model.convolutions().items():
         arrays[f"{name}.weight"], arrays[f"{name}.bias"] = part.folded()
@@ -121,7 +120,12 @@ def export(model, path):
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise TensorFileError(f"{path}: not written: {name} is not finite; training has diverged")
-    a = model.architecture
+    return arrays
+
+
+def export(model, path):
+    """Writes the network file of a model; it appears whole or not at all, and not if training has diverged."""
+    arrays, a = folded_arrays(model, path), model.architecture
     shape = {"blocks": str(a.blocks), "channels": str(a.channels), "value": a.value}
     tensors.write(path, arrays, {"format": FORMAT, **model.board.metadata(), **shape})
 

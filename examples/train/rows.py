@@ -191,7 +191,7 @@ class Shard:
             if any([sorted(table.tolist()) for table in pair] != [list(range(self.board.cells)),
                                                                   list(range(self.board.actions))] for pair in found):
                 raise ValueError("are no permutations of cells and actions")
-        except (ValueError, TypeError, RecursionError) as problem:
+        except (ValueError, TypeError, OverflowError, RecursionError) as problem:
             raise TensorFileError(f"{self.path}: metadata: symmetries: {problem}") from problem
         return [tuple(np.argsort(table) for table in pair) for pair in found]
 

@@ -263,7 +263,7 @@ class Loader:
     def settings(self):
         """What must be the same for a position to mean the same."""
         names = ("batch", "window", "seed", "piece", "drop_last")
-        return {"workers": self.workers, **{name: getattr(self.stream, name) for name in names}}
+        return {"workers": self.workers, "shared": "by turns", **{name: getattr(self.stream, name) for name in names}}
 
     def state_dict(self):
         """The position: shards, epoch, and the batches given by each worker. It costs a read of those to go back."""

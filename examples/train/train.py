@@ -77,10 +77,11 @@ def losses_of(model, batch):
 @torch.no_grad()
 def evaluate(model, batches):
     """The mean losses (policy, value) over batches of the model as it plays, which it does not change."""
-    sums, weights = 0, 0
+    device = next(model.parameters()).device
+    sums, weights = torch.zeros(2, device=device), torch.zeros(2, device=device)
     model.eval()
     for batch in batches:
-        batch = needed(batch, next(model.parameters()).device)
+        batch = needed(batch, device)
         weight = torch.stack([batch["policy_weight"].sum(), batch["value_weight"].sum()])
         sums, weights = sums + weight * torch.stack(losses_of(model, batch)), weights + weight
     model.train()

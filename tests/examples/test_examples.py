@@ -413,19 +413,19 @@ class GtpTest(Example):
 
     def test_a_game_of_go_is_scored_with_its_komi(self):
         moves = "play b e5\nfinal_score\nplay w pass\nplay b pass\n"
-        self.assertEqual(self.answers(f"boardsize 9\nkomi 6.5\n{moves}final_score\ngenmove w\nclear_board\nfinal_score\n"),
-                         ["=", "=", "=", "? cannot score: the game goes on", "=", "=", "= B+74.5", "= pass", "=",
+        self.assertEqual(self.answers(f"boardsize 9\nkomi 6.50\n{moves}final_score\ngenmove w\ngenmove b\nclear_board\nfinal_score\n"),
+                         ["=", "=", "=", "? cannot score: the game goes on", "=", "=", "= B+74.5", "= pass", "= pass", "=",
                           "? cannot score: the game goes on"])
-        self.assertEqual(self.answers(f"{moves}komi 0\nfinal_score\nundo\nfinal_score\nkomi a\n")[4:],
-                         ["=", "= B+81", "=", "? cannot score: the game goes on", "? syntax error: 'a' is no komi"])
+        self.assertEqual(self.answers(f"{moves}komi 0.0\nfinal_score\nundo\nfinal_score\nkomi a\n")[4:],
+                         ["=", "= B+81", "=", "? cannot score: the game goes on", "? syntax error: 'a' is no komi in half points"])
 
     def test_another_size_is_refused(self):
         self.assertEqual(self.answers("boardsize 19\nboardsize\n"), ["? unacceptable size", "? syntax error: expected a size"])
 
     def test_other_games_have_their_own_moves_and_no_komi(self):
         flags = ["--game", "tictactoe", *FIRST_MOVE]
-        found = self.answers("komi 1\nplay b b2\ngenmove w\nplay b b1\nplay w c3\nplay b b3\ngenmove w\nfinal_score\n", *flags)
-        self.assertEqual(found, ["? not in this game", "=", "= a1", "=", "=", "=", "? the game is over", "= B+"])
+        found = self.answers("komi 1\nplay b b2\ngenmove w\nplay b B1\nplay w c3\nplay b b3\ngenmove w\nfinal_score\n", *flags)
+        self.assertEqual(found, ["? unknown command", "=", "= a1", "=", "=", "=", "? the game is over", "= B+"])
 
     def test_resigns_where_it_was_told_to(self):
         flags = ["--game", "connect4", "--network", NETWORK, "--simulations", "50", "--resign-below"]

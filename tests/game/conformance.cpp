@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -301,6 +302,46 @@ TEST_CASE("a game with a planted fault is told what it breaks") {
   CHECK(contains(complaint<uninitialised>(), "a difference in encode"));
   CHECK(contains(complaint<stale>(), "nobody having looked on the way, to give an equal position"));
   CHECK(contains(complaint<unending_global>(), "expected finite globals, found inf"));
+}
+
+// Games without a fault.
+namespace {
+
+struct summing : tictactoe<summing> {  // under a symmetry it adds in another order
+  static constexpr int num_globals = 1;
+  void encode_globals(float* out) const {
+    *out = 0;
+    legal_actions().for_each([&](int a) { *out += a % 2 == 1 ? 0.3f : a == 4 ? 0.7f : 0.1f; });
+  }
+};
+struct shows_none : nim {
+  static constexpr int num_globals = 0;
+};
+struct aggregate {
+  static constexpr int num_actions = 3, max_plies = 10;
+  static constexpr bm::shape input{1, 1, 10};
+  int taken;  // 0 by G{}
+  nim then() const {
+    nim n;
+    n.stones -= taken;
+    return n;
+  }
+  bm::action_set<3> legal_actions() const { return then().legal_actions(); }
+  void play(int action) { taken += action + 1; }
+  std::optional<float> result() const { return then().result(); }
+  void encode(bm::plane_bits<input>& planes) const { then().encode(planes); }
+};
+struct large : nim {
+  std::array<char, 1 << 20> more{};
+};
+
+}  // namespace
+
+TEST_CASE("a game without a fault is told nothing") {
+  CHECK(complaint<summing>() == "");
+  CHECK(complaint<shows_none>() == "");
+  CHECK(complaint<aggregate>() == "");
+  CHECK(complaint<large>(2) == "");
 }
 
 TEST_CASE("a game with a faulty key is told so") {

@@ -121,11 +121,14 @@ TEST_CASE("of a file made elsewhere the main line is read, and the rest skipped"
 
 TEST_CASE("a Hex game that is given up ends there") {
   CHECK(only("(;GM[11]SZ[5];B[b1];W[resign])", format::hex(5)).actions.size() == 1);
-  CHECK(only("(;GM[11]SZ[5];B[forfeit])", format::hex(5)).actions.empty());
+  CHECK(only("(;GM[11]SZ[5];B[Forfeit])", format::hex(5)).actions.empty());
+  CHECK_THROWS_WITH_AS(bm::read_sgf("(;GM[11]SZ[5];B[b1];W[resign];W[c1])", format::hex(5)),
+                       "sgf: at byte 30: move 2 comes after the game was given up", bm::file_error);
 }
 
 TEST_CASE("komi may have a sign, and escaped line breaks are none") {
   CHECK(only("(;SZ[9]KM[+6.5])", format::go(9)).half_komi == 13);
+  CHECK(complaint("(;SZ[9]KM[+-5])") == "sgf: at byte 7: KM[+-5] is no komi in whole or half points");
   auto const record = only("(;SZ[9]PB[a\\\nb\\\r\nc]PW[a\nb\r\nc\n\nd\\\t])", format::go(9));
   CHECK(record.black == "abc");
   CHECK(record.white == "a b c  d ");

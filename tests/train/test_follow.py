@@ -58,7 +58,7 @@ class FollowRuns(unittest.TestCase):
 
     def networks(self):
         """The names of the networks there, and the bytes of each."""
-        return {path.name: path.read_bytes() for path in sorted((self.folder / "networks").iterdir())}
+        return {path.name: path.read_bytes() for path in sorted((self.folder / "networks").glob("*.safetensors"))}
 
     def killed_in(self, module, name, *more):
         """Runs until a function is called, where the process dies."""
@@ -140,6 +140,49 @@ class FollowRuns(unittest.TestCase):
         self.assertEqual(self.run_follow("--count", "2")[0], 0)
         self.assertEqual(self.networks(), wanted)
 
+    def test_a_training_that_diverges_leaves_the_checkpoint_as_it_was(self):
+        """The same command with a sane rate goes on."""
+        self.write(0)
+        status, _, err = self.run_follow("--count", "1", "--lr", "1e25")
+        self.assertEqual((status, self.made()), (1, 0))
+        self.assertRegex(err, "diverged")
+        self.assertEqual(self.run_follow("--count", "1")[0], 0)
+
+    def test_the_window_goes_by_the_order_in_which_rows_came(self):
+        """Of ranks one may be far behind in its numbers, and a folder may come later."""
+        for number in range(10, 14):
+            self.write(number, run="rank-0")
+        self.assertEqual(self.run_follow("--count", "1", data="rank-*")[0], 0)
+        for number in range(2):
+            self.write(number, run="rank-1")
+        with mock.patch.object(train, "fit", return_value=(1.0, 2.0)) as fit:
+            self.assertEqual(self.run_follow("--count", "2", "--window", "100", data="rank-*")[0], 0)
+        parts = [(Path(part.path).parent.name, part.number, part.first) for part in fit.call_args.args[2].stream.parts()]
+        self.assertEqual(parts, [("rank-0", 13, 20), ("rank-1", 0, 0), ("rank-1", 1, 0)])
+
+    def test_rows_that_come_during_training_are_new_ones_for_the_next(self):
+        """They are trained on when they are counted, whatever the epochs of the training before see."""
+        self.write(0)
+        opened = []
+        with mock.patch.object(train, "fit", side_effect=lambda model, optimizer, loader, *more, **named: (
+                self.write(len(opened) + 1), opened.append(len(loader.stream.parts())), (1.0, 2.0))[-1]):
+            self.assertEqual(self.run_follow("--count", "2")[0], 0)
+        self.assertEqual(opened, [1, 2])
+
+    def test_a_folder_that_is_emptied_and_filled_anew_counts_anew(self):
+        """As an overwritten run is."""
+        path = self.write(0)
+        self.assertEqual(self.run_follow("--count", "1")[0], 0)
+        naps = []
+
+        def nap(seconds):
+            naps.append(path.exists())
+            path.unlink() if path.exists() else self.write(0, 50)
+
+        with mock.patch.object(follow.time, "sleep", nap):
+            self.assertEqual(self.run_follow("--count", "2")[0], 0)
+        self.assertEqual((naps, self.log()[-1]["new_rows"]), ([True, False], 50))
+
     def test_a_shard_counts_once_it_is_final(self):
         """What a stopped run leaves may be written anew."""
         self.write(0, final="no")
@@ -183,6 +226,11 @@ class FollowRuns(unittest.TestCase):
         self.assertEqual((status, err), (1, f"follow.py: {self.folder}/training/checkpoint.pt: is another program's: it "
                                             "names no networks\n"))
         self.assertEqual(self.run_follow("--new-rows", "0")[0], 2)
+        self.assertEqual(self.run_follow("--new-rows", "50", "--window", "49")[0], 2)
+        (self.folder / "training/checkpoint.pt").unlink()
+        status, _, err = self.run_follow()
+        self.assertEqual(status, 1)
+        self.assertRegex(err, "networks: holds networks, but .*checkpoint.pt is not there to go on from")
         self.assertEqual(self.run_follow("--game", "chess")[0], 2)
 
 

@@ -146,7 +146,7 @@ class evaluation_queue {
 
   /// Asks for all rows of a batch, encoded if the evaluator needs planes. They, the arrays for the answers and `ticket`,
   /// which has nothing open, stay where they are until the ticket has been waited for. Throws, and has asked for nothing,
-  /// if memory ends.
+  /// if memory ends or the queue is closed.
   void enqueue(batch<G> const& rows, evaluation_ticket& ticket) {
     auto const now = std::chrono::steady_clock::now();
     ticket.open(rows.count);

@@ -64,7 +64,7 @@ class sgf_reader {
     game_ = {};
     game_.format = format_;
     nodes_ = 0;
-    seen_size_ = false;
+    seen_size_ = given_up_ = false;
     if (peek() != '(') fail("'(', a game's beginning");
     bool main_line = true, fresh = false;  // fresh: a '(' that has no node yet
     bool closed = false;                   // a variation has ended here, after which there are no more nodes
@@ -140,7 +140,8 @@ class sgf_reader {
       refuse(at, concat("property ", name, " stands twice in a node"));
     known_ += concat(' ', name);
     if (name == "B" || name == "W") return take_move(name, value, at);
-    if (name == "KM" && !(game_.half_komi = parse_half_points(value.substr(value.starts_with('+')))))
+    if (name == "KM" && !(game_.half_komi = parse_half_points(
+                              value.substr(value.starts_with('+') && !value.starts_with("+-")))))
       refuse(at, concat("KM", shown(value), " is no komi in whole or half points"));
     if (name == "RE") game_.result = plain(value);
     if (name == "PB") game_.black = plain(value);
@@ -164,12 +165,21 @@ class sgf_reader {
     if (known_.find(name == "B" ? " W" : " B") != std::string::npos) refuse(at, "both B and W in a node");
     if ((name == "B") != black)
       refuse(at, concat("expected ", black ? "B" : "W", " as move ", number, ", found ", name));
-    if (format_.game == 11 && (value == "resign" || value == "forfeit")) return;  // how a game of Hex may end
+    if (given_up_) refuse(at, concat("move ", number, " comes after the game was given up"));
+    given_up_ = format_.game == 11 && gives_up(value);
+    if (given_up_) return;
     auto const action = parse_sgf_move(format_, value);
     if (!action)
       refuse(at, concat("move ", number, ", ", name, shown(value), ", is no move on ", format_.columns, " x ",
                         format_.rows));
     game_.actions.push_back(*action);
+  }
+
+  /// How a game of Hex may end.
+  static bool gives_up(std::string_view value) {
+    std::string small(value);
+    for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return small == "resign" || small == "forfeit";
   }
 
   /// An empty value stands for the size that a game has if none is given.
@@ -204,6 +214,7 @@ class sgf_reader {
   sgf_record game_;         // the one being read
   std::size_t nodes_ = 0;   // of it
   bool seen_size_ = false;  // of its board
+  bool given_up_ = false;   // by its last move
   std::string known_;       // properties of the node that have been taken, each after a space
 };
 

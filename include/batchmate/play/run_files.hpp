@@ -6,6 +6,7 @@
 #include <batchmate/play/run_records.hpp>
 #include <batchmate/play/shards.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -285,7 +286,7 @@ class run_files {
     for (std::uint64_t size : kept_) bytes += size;
     for (; bytes > settings_.keep_bytes && !kept_.empty(); kept_.pop_front()) {
       int const oldest = rows_.shards() - static_cast<int>(kept_.size());
-      if (is_there(shard_name(oldest))) shards_ -= 1;
+      if (std::ranges::find(missing_shards_, oldest) == missing_shards_.end()) shards_ -= 1;
       remove_file(folder() / shard_name(oldest));
       remove_file(folder() / games_name(oldest));
       bytes -= kept_.front();

@@ -101,6 +101,7 @@ class Follower:
             flags.data, settings, only=self.newest(min(new_rows, NEW_ROWS)), **as_it_comes))
         loader, _ = train.open_rows(flags.data, settings, workers=flags.workers, only=self.newest(flags.window),
                                     **as_it_comes)
+        loader.stream.symmetries = self.data.symmetries
         counted = min(new_rows, MOST * flags.new_rows)
         steps = max(1, math.ceil(flags.passes * counted / loader.stream.batch))
         policy, value = train.fit(self.model, self.optimizer, loader,

@@ -35,7 +35,7 @@ class FollowRuns(unittest.TestCase):
         torch.set_num_threads(1)
 
     def write(self, number, count=40, run="run", **metadata):
-        """Writes a shard of random rows, which self-play is done with unless the metadata say else."""
+        """Writes a shard of random rows, which self-play has finished unless the metadata say else."""
         path = self.folder / run / f"rows-{number:06}.safetensors"
         support.write_shard(path, BOARD, support.random_rows(BOARD, count, number), **metadata)
         return path
@@ -203,6 +203,14 @@ class FollowRuns(unittest.TestCase):
         with mock.patch.object(train, "fit", fit_without), self.assertWarnsRegex(UserWarning, "going on without it"):
             self.assertEqual(self.run_follow("--count", "1")[0], 0)
         self.assertEqual(self.made(), 1)
+
+    def test_symmetries_are_those_that_the_rows_name(self):
+        """Of a game of one's own nothing else knows them."""
+        same = [list(range(42)), list(range(7))]
+        self.write(0, symmetries=json.dumps([same] * 3))
+        with mock.patch.object(train, "augmented", side_effect=train.augmented) as augmented:
+            self.assertEqual(self.run_follow("--count", "1")[0], 0)
+        self.assertEqual(len(augmented.call_args.args[1][0]), 3)
 
     def test_folders_of_a_glob_are_filled_side_by_side(self):
         """The ranks of a run count together."""

@@ -693,6 +693,17 @@ class SettingsTest(Faults):
         self.assertIn(f"{out}/rows-{numbers[1]:06}.safetensors is missing; its games count as played", ended.out)
         self.assertIn(f" in {len(numbers) - 1} shards\n", ended.out)
 
+    def test_a_missing_shard_is_not_counted_when_old_ones_make_room(self):
+        out = self.folder / "out"
+        self.assertEqual(run(out, *KEEPING).status, 0)
+        numbers = sorted(int(path.stem[5:]) for path in out.glob("rows-*"))
+        self.assertGreater(len(numbers), 2)
+        (out / f"rows-{numbers[1]:06}.safetensors").unlink()
+        ended = run(out, *but(KEEPING, episodes=400), "--resume")
+        self.assertEqual((ended.status, ended.err), (0, ""))
+        self.assertIn("is missing; its games count as played", ended.out)
+        self.assertIn(f" in {len(list(out.glob('rows-*')))} shards\n", ended.out)
+
     def test_a_folder_with_data_is_gone_on_with_overwritten_or_refused_as_asked(self):
         out = self.folder / "out"
         self.resume(out, SMALL)  # there is nothing yet

@@ -138,8 +138,6 @@ class checked_tree {
     decision<G> found, again;
     tree_.decide(found);
     check_decision(found, position_.legal_actions(), [this] { return where(); });
-    expects(found.simulations >= 0, "search: expected no negative number of simulations, found ",
-            found.simulations, where());
     expects(std::abs(found.raw_value) <= 1.0001f, "search: expected a raw value in [-1, 1], found ",
             found.raw_value, where());
     tree_.decide(again);
